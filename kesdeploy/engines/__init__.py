@@ -1,0 +1,208 @@
+"""Containers, pods and images, in words that every engine shares.
+
+An engine knows nothing of what runs in the containers: callers bring the names, labels and commands. Adding an engine
+is one module that implements `Engine`; its quirks stay in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Port:
+    """A published TCP port."""
+
+    host_ip: str
+    host: int
+    container: int
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A bind mount of a folder that exists. `relabel` asks for a shared SELinux label (harmless where SELinux is off)."""
+
+    source: str
+    target: str
+    read_only: bool = True
+    relabel: bool = True
+
+
+@dataclass(frozen=True)
+class PodSpec:
+    """Containers that share a network namespace. `hosts` are extra names, as (name, address)."""
+
+    name: str
+    ports: tuple[Port, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    hosts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """One container. `user` is `uid:gid` as seen inside; `stop_timeout` is in seconds."""
+
+    name: str
+    pod: str
+    image: str
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    user: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    restart: str = "unless-stopped"
+    stop_timeout: int = 10
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as the engine sees it now. `state` is one of created, running, paused, exited, unknown."""
+
+    id: str
+    name: str
+    pod: str
+    image: str
+    image_id: str
+    state: str
+    exit_code: int
+    started_at: str
+    restarts: int
+    labels: Mapping[str, str]
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod as the engine sees it now. `broken`: its network is gone though it claims to run; it must be restarted."""
+
+    id: str
+    name: str
+    state: str
+    broken: bool
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of the local store. `size` is in bytes, `digest` is `sha256:…` or empty."""
+
+    id: str
+    tags: tuple[str, ...]
+    digest: str
+    size: int
+    architecture: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """Which engine answers, and where. `reason` says why it was chosen."""
+
+    name: str
+    version: str
+    address: str
+    rootless: bool
+    remote: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a container. `time` is RFC 3339, `stream` is stdout or stderr."""
+
+    time: str
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ExecResult:
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+Progress = Callable[[str], None]
+
+
+class Engine(Protocol):
+    """What kesdeploy asks of Podman or Docker. Every refusal is an EngineError (ImageError for images) with the engine's words.
+
+    All calls are safe to repeat: creating what exists with the same name raises, stopping what is stopped and removing
+    what is gone do not.
+    """
+
+    def info(self) -> EngineInfo:
+        """Who answers, cheaply (no shelling out)."""
+
+    def image(self, reference: str) -> Image | None:
+        """The image of that tag, digest or id in the local store, or None."""
+
+    def pull(self, reference: str, *, stall: float, progress: Progress) -> Image:
+        """Pull, or ImageError; given up after `stall` seconds without a word from the registry."""
+
+    def load(self, archive: Path) -> tuple[str, ...]:
+        """Load a docker/OCI archive; gives the references it held."""
+
+    def save(self, references: tuple[str, ...], archive: Path) -> None:
+        """Write the images with their tags as one archive."""
+
+    def import_image(self, root: Path, reference: str, *, changes: tuple[str, ...] = ()) -> Image:
+        """Make an image of one layer from a tar of a root file system. `changes` are Dockerfile lines."""
+
+    def tag(self, reference: str, new: str) -> None:
+        """Give an image another name."""
+
+    def remove_image(self, reference: str) -> None: ...
+
+    def pods(self, labels: Mapping[str, str]) -> tuple[Pod, ...]:
+        """Pods that carry all these labels; a value of "" asks for the label's presence alone."""
+
+    def pod(self, name: str) -> Pod | None: ...
+
+    def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
+        """Containers, running or not, that carry all these labels (infrastructure containers left out)."""
+
+    def container(self, name: str) -> Container | None: ...
+
+    def create_pod(self, spec: PodSpec) -> None: ...
+
+    def restart_pod(self, name: str) -> None:
+        """Repair a pod whose network is gone."""
+
+    def remove_pod(self, name: str, *, stop_timeout: int) -> None:
+        """Stop its containers side by side, then remove pod, containers and their anonymous volumes."""
+
+    def create(self, spec: ContainerSpec) -> None: ...
+
+    def start(self, name: str) -> None: ...
+
+    def stop(self, name: str, *, timeout: int) -> None: ...
+
+    def remove(self, name: str) -> None: ...
+
+    def signal(self, name: str, signal: str) -> None:
+        """Send e.g. SIGHUP to the container's first process."""
+
+    def logs(
+        self, name: str, *, tail: int | None = None, since: int | None = None, follow: bool = False
+    ) -> Iterator[LogLine]:
+        """Lines in order, oldest first. `since` is a Unix time in seconds."""
+
+    def exec(self, name: str, argv: tuple[str, ...], *, timeout: float) -> ExecResult: ...
+
+    def wait(self, name: str, *, timeout: float) -> int | None:
+        """The exit code once it has exited, or None after `timeout` seconds."""
+
+    def run_args(self, pod: str) -> tuple[str, ...]:
+        """The engine's own command line, up to and including its flags for a one-shot, interactive container of `pod`."""
+
+    def close(self) -> None:
+        """Give back what was opened for this command (a service that was started for it ends here)."""
