@@ -1,0 +1,191 @@
+"""The words of a desired state: what a deployment consists of, as plain frozen data.
+
+A Resource has an address (`container/kes-server`), a body, the addresses it needs first, and a digest of its body. A
+body never holds a secret or its hash, only a Ref to it; what a Ref stands for is filled in when it is applied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import Any, Literal, TypeAlias
+
+from kesdeploy.engines import Mount, Port
+
+
+class Usage(str, Enum):
+    """What a leaf certificate may be used for."""
+
+    SERVER = "server"
+    CLIENT = "client"
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A value that exists only once the deployment does.
+
+    kind: `secret` (a file of `secrets/`), `api-key` or `identity` (of a KES identity of the deployment).
+    """
+
+    kind: Literal["secret", "api-key", "identity"]
+    name: str
+
+    @property
+    def secret(self) -> bool:
+        return self.kind != "identity"
+
+    def __str__(self) -> str:
+        return f"<{self.kind} {self.name}>"
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A file of `secrets/`. `source` is where the user said it is to be read from; empty: generated, or made by a bootstrap."""
+
+    name: str
+    make: Literal["user", "password", "key32", "given"]
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """The deployment's own CA."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A KES identity of ours: an Ed25519 key, usable as API key and, signed by our CA, as a certificate."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A leaf of our CA in `folder` (relative to the deployment's): public.crt and private.key; the CA as `ca_file`."""
+
+    folder: str
+    common_name: str
+    names: tuple[str, ...]
+    usage: Usage = Usage.SERVER
+    ca_file: str = "ca.crt"
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Only the CA's certificate, for a container that needs no leaf of its own."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class File:
+    """A rendered file. `refs` are the template variables that apply fills in; `context` holds all others."""
+
+    path: str
+    template: str
+    context: Mapping[str, Any]
+    refs: Mapping[str, Ref] = field(default_factory=dict)
+    mode: int = 0o600
+
+
+@dataclass(frozen=True)
+class Pod:
+    name: str
+    ports: tuple[Port, ...]
+    hosts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of the pod. `component` names it in the catalogue; `image` is its id, or its reference while it is not here yet.
+
+    data: folders (relative) that are made, with the owner's rights only, before it starts.
+    reloads: resources whose change it takes up on `reload_signal`; every other one that it `uses` restarts it.
+    """
+
+    name: str
+    component: str
+    image: str
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    user: str
+    mounts: tuple[Mount, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    reloads: tuple[str, ...] = ()
+    reload_signal: str = "SIGHUP"
+    stop_timeout: int = 10
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """What a keystore module does to its service before KES may use it; `settings` are its own words."""
+
+    keystore: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key that KES must hold. Only kesdeploy creates it."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Something only that very key can decrypt, made before MinIO's first start."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class Bucket:
+    name: str
+    key: str
+    mode: str
+
+
+Body: TypeAlias = (
+    Secret
+    | Authority
+    | Identity
+    | Certificate
+    | Trust
+    | File
+    | Pod
+    | Container
+    | Bootstrap
+    | Key
+    | Fingerprint
+    | Bucket
+)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One part of a deployment. `needs` must exist before it."""
+
+    address: str
+    body: Body
+    needs: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        return self.address.split("/", 1)[0]
+
+    @property
+    def name(self) -> str:
+        return self.address.split("/", 1)[1]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the body's JSON, shortened to 16 hex digits: enough to tell change, nothing to attack."""
+        text = json.dumps(asdict(self.body), sort_keys=True, default=str)
+        return hashlib.sha256(f"{self.kind}:{text}".encode()).hexdigest()[:16]

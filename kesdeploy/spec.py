@@ -1,0 +1,361 @@
+"""The Spec: what the user wants, frozen and complete.
+
+Loading is pure: text and overrides in, a Spec or every problem at once out. A secret never stands in a spec, only where
+it is to be read from (`@FILE` or `env:NAME`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    model_validator,
+)
+
+from kesdeploy.errors import Problem, SpecError
+
+VERSION = 1
+DEFAULT_KEY = "minio-backend-default-key"
+
+
+class Section(BaseModel):
+    """A mapping of the spec: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class KeystoreFields(Section):
+    """What a keystore module asks of the user. `kind` is its name after `--kms`."""
+
+    kind: ClassVar[str]
+
+
+def _deployment_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", value):
+        raise ValueError("a name starts with a lower-case letter, then up to 39 of a-z, 0-9 and '-'")
+    return value
+
+
+def _key_name(value: str) -> str:
+    # KES's own rule (auth.go), and MinIO blanks every value that begins with `env`.
+    if not re.fullmatch(r"(?!-)[0-9A-Za-z_-]{1,80}(?<!-)", value) or not value.strip("_"):
+        raise ValueError("a key name is 1 to 80 of A-Z, a-z, 0-9, '-' and '_', with no '-' at either end")
+    if value.startswith("env"):
+        raise ValueError("MinIO blanks every value that begins with 'env'; choose another name")
+    return value
+
+
+def _bucket_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value) or ".." in value:
+        raise ValueError("a bucket name is 3 to 63 of a-z, 0-9, '.' and '-', with a letter or digit at both ends")
+    return value
+
+
+def _address(value: str) -> str:
+    return str(ipaddress.ip_address(value))
+
+
+def _duration(value: str) -> str:
+    if not re.fullmatch(r"(\d+(ms|s|m|h))+", value):
+        raise ValueError("a duration needs a unit, as in 30s, 5m or 1h30m")
+    return value
+
+
+def secret_source(value: str) -> str:
+    """Where a secret is to be read from: `@FILE` or `env:NAME`, never the secret itself."""
+    if not re.fullmatch(r"@.+|env:[A-Za-z_][A-Za-z0-9_]*", value):
+        # The value itself may be the secret: it is not repeated here.
+        raise ValueError("a secret does not belong into a spec; write @FILE or env:NAME, or use the prompt")
+    return value
+
+
+DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
+KeyName = Annotated[str, AfterValidator(_key_name)]
+BucketName = Annotated[str, AfterValidator(_bucket_name)]
+Address = Annotated[str, AfterValidator(_address)]
+Duration = Annotated[str, AfterValidator(_duration)]
+SecretSource = Annotated[str, AfterValidator(secret_source), Field(json_schema_extra={"secret": True})]
+PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
+
+
+class Network(Section):
+    bind: Address = "127.0.0.1"
+    """Address the ports are published on. Anything but loopback turns HTTPS on for S3."""
+    s3_port: PortNumber = 9000
+    console_port: PortNumber = 9001
+    kes_port: PortNumber = 7373
+    vault_port: PortNumber = 8200
+    extra_names: tuple[str, ...] = ()
+    """Further host names and addresses that the certificates should be valid for."""
+
+    @model_validator(mode="after")
+    def _no_clash(self) -> Network:
+        seen: dict[int, str] = {}
+        for name in ("s3_port", "console_port", "kes_port", "vault_port"):
+            port = getattr(self, name)
+            if port in seen:
+                raise ValueError(f"{name} and {seen[port]} are both {port}")
+            seen[port] = name
+        return self
+
+    @property
+    def loopback(self) -> bool:
+        return ipaddress.ip_address(self.bind).is_loopback
+
+
+class Images(Section):
+    source: Literal["release", "auto", "sandbox"] = "release"
+    """release: the published images. auto: the sandbox where those cannot be had. sandbox: stand-ins, for trying out."""
+    pull: Literal["missing", "never", "always"] = "missing"
+    kes: str | None = None
+    minio: str | None = None
+    mc: str | None = None
+    vault: str | None = None
+
+
+class Bucket(Section):
+    """A bucket to create, with an encryption rule of its own."""
+
+    name: BucketName
+    key: KeyName | None = None
+    """The key that encrypts it; the default key when left out."""
+    mode: Literal["sse-kms", "sse-s3"] = "sse-kms"
+
+
+class Minio(Section):
+    root_user: str | None = Field(default=None, min_length=3)
+    """Generated when left out. Never `minioadmin`."""
+    root_password: SecretSource | None = None
+    """Generated when left out: 32 letters and digits."""
+    https: bool | None = None
+    """HTTPS for S3 from the deployment's CA. Left out: off on loopback, on for every other `bind`."""
+    auto_encryption: bool = True
+    """Encrypt objects of buckets that have no rule of their own."""
+    drives: int = Field(default=1, ge=1, le=16)
+    buckets: tuple[Bucket, ...] = ()
+
+
+class Cache(Section):
+    """How long KES keeps keys in memory."""
+
+    any: Duration = "5m"
+    unused: Duration = "30s"
+    offline: Duration = "0s"
+
+
+class Log(Section):
+    error: Literal["off", "error", "warn", "info", "debug"] = "info"
+    audit: Literal["off", "info"] = "info"
+
+
+class Kes(Section):
+    cache: Cache = Cache()
+    log: Log = Log()
+
+
+class Spec(Section):
+    """A deployment, as the user wants it."""
+
+    version: Literal[1] = 1
+    name: DeploymentName
+    engine: Literal["auto", "podman", "docker"] = "auto"
+    """Chosen once, at the first `up`, and remembered."""
+    keystore: SerializeAsAny[KeystoreFields]
+    key_name: KeyName = DEFAULT_KEY
+    """The default key: what encrypts everything that names no other key."""
+    network: Network = Network()
+    images: Images = Images()
+    minio: Minio = Minio()
+    kes: Kes = Kes()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Spec:
+        if self.minio.https is False and not self.network.loopback:
+            raise ValueError(f"minio.https cannot be off while network.bind is {self.network.bind}")
+        names = [bucket.name for bucket in self.minio.buckets]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"minio.buckets: named twice: {', '.join(twice)}")
+        return self
+
+    @property
+    def https(self) -> bool:
+        """Whether S3 is served over HTTPS."""
+        return not self.network.loopback if self.minio.https is None else self.minio.https
+
+    @property
+    def kms(self) -> str:
+        return self.keystore.kind
+
+    def document(self) -> dict[str, Any]:
+        """This spec as it is written: what differs from the defaults, and what says what it is."""
+        body = self.model_dump(mode="json", exclude_unset=True, exclude={"keystore"})
+        body.update(version=VERSION, name=self.name)
+        body["keystore"] = {self.kms: self.keystore.model_dump(mode="json", exclude_unset=True)}
+        return body
+
+    def text(self) -> str:
+        """The spec file: YAML, without comments or secrets."""
+        return yaml.safe_dump(self.document(), sort_keys=False, allow_unicode=True)
+
+
+M = TypeVar("M", bound=BaseModel)
+Kinds = Mapping[str, type[KeystoreFields]]
+
+
+def load(text: str, overrides: Mapping[str, Any], kinds: Kinds, *, where: str = "kesdeploy.yaml") -> Spec:
+    """The Spec of a YAML text, with `overrides` (dotted path -> value) laid over it.
+
+    Raises SpecError with every problem at once, each with its path.
+    """
+    tree = parse(text, where=where)
+    for path, value in overrides.items():
+        _put(tree, path, value, where=where)
+    problems: list[Problem] = []
+    keystore = _keystore(tree.get("keystore"), kinds, problems)
+    # A stand-in keeps the other problems visible while the keystore has its own.
+    candidate = {**tree, "keystore": keystore or KeystoreFields()}
+    spec = _validated(Spec, candidate, "", problems)
+    if problems or spec is None:
+        raise SpecError(f"{where} has {_count(problems)}", found=tuple(problems), hint=_next_step(where))
+    return spec
+
+
+def parse(text: str, *, where: str = "kesdeploy.yaml") -> dict[str, Any]:
+    """The YAML mapping of a spec file; syntax errors and duplicate keys are a SpecError with line and column."""
+    try:
+        tree = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader that refuses duplicate keys
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise SpecError(f"{where} is not valid YAML", found=(Problem("spec", f"{place}{what}"),)) from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise SpecError(f"{where} is not a spec", found=(Problem("spec", "a mapping is needed at the top"),))
+    return tree
+
+
+def json_schema(kinds: Kinds) -> dict[str, Any]:
+    """The JSON Schema of the spec file, for editors."""
+    schema = Spec.model_json_schema()
+    kind_schemas = {kind: fields.model_json_schema() for kind, fields in kinds.items()}
+    for body in kind_schemas.values():
+        schema.setdefault("$defs", {}).update(body.pop("$defs", {}))
+    schema["properties"]["keystore"] = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+        "properties": kind_schemas,
+    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+class _Loader(yaml.SafeLoader):
+    """A SafeLoader that refuses a key that is given twice (PyYAML keeps the last one silently)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=deep)  # type: ignore[no-untyped-call]
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key!r} is given twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _put(tree: dict[str, Any], path: str, value: object, *, where: str) -> None:
+    *parents, last = path.split(".")
+    for part in parents:
+        below = tree.setdefault(part, {})
+        if below is None:
+            below = tree[part] = {}
+        if not isinstance(below, dict):
+            raise SpecError(f"{where}: cannot set {path}", found=(Problem("spec", f"{part} is not a mapping"),))
+        tree = below
+    tree[last] = value
+
+
+def _keystore(given: object, kinds: Kinds, problems: list[Problem]) -> KeystoreFields | None:
+    known = ", ".join(sorted(kinds))
+    if given is None:
+        problems.append(Problem("spec", "keystore: required", f"--kms KIND, one of {known}"))
+    elif not isinstance(given, dict) or len(given) != 1:
+        problems.append(Problem("spec", "keystore: exactly one keystore is needed, as in `keystore: {fs: {}}`"))
+    else:
+        kind, fields = next(iter(given.items()))
+        if kind in kinds:
+            return _validated(kinds[kind], fields or {}, f"keystore.{kind}", problems)
+        problems.append(Problem("spec", f"keystore.{kind}: unknown keystore{_did_you_mean(kind, kinds)}", f"known: {known}"))
+    return None
+
+
+def _validated(model: type[M], value: object, prefix: str, problems: list[Problem]) -> M | None:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems.extend(_problems(error, model, prefix))
+        return None
+
+
+def _problems(error: ValidationError, model: type[BaseModel], prefix: str) -> Iterator[Problem]:
+    for item in error.errors(include_url=False):
+        path = ".".join([prefix, *map(str, item["loc"])]).strip(".")
+        if item["type"] == "extra_forbidden":
+            yield Problem("spec", f"{path}: unknown key{_did_you_mean(str(item['loc'][-1]), _fields_at(model, item['loc'][:-1]))}")
+        elif item["type"] == "missing":
+            yield Problem("spec", f"{path}: required")
+        else:
+            yield Problem("spec", f"{path}: {_complaint(item)}".removeprefix(": "))
+
+
+def _complaint(item: Any) -> str:
+    what = str(item["msg"]).removeprefix("Value error, ")
+    given = item["input"]
+    # A refused secret must not be shown; whole sections are no help.
+    if "secret" in what or isinstance(given, (dict, BaseModel)):
+        return what
+    return f"{what} (given: {given!r})"
+
+
+def _fields_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
+    """The keys that are known where an unknown one was found."""
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        inner = _models_of(model.model_fields[part].annotation) if part in model.model_fields else []
+        if not inner:
+            return []
+        model = inner[0]
+    return list(model.model_fields)
+
+
+def _models_of(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in getattr(annotation, "__args__", ()) for found in _models_of(part)]
+
+
+def _did_you_mean(word: object, known: Any) -> str:
+    close = difflib.get_close_matches(str(word), list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _count(problems: list[Problem]) -> str:
+    return "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+
+
+def _next_step(where: str) -> str:
+    return f"correct {where} (`kesdeploy schema` describes every key)"
