@@ -1,0 +1,21 @@
+"""The keystores: one module each, and nothing about any of them anywhere else.
+
+A module says what it asks of the user, what runs because of it, what is checked before anything starts and what is done
+to its service before KES may use it (`words.Keystore`). To add one: the module, its template
+`templates/kes/keystore-KIND.yaml.j2`, a sample, and a line below.
+"""
+
+from __future__ import annotations
+
+from kesdeploy.keystores.fs import Fs
+from kesdeploy.keystores.words import Contribution, Keystore, Pick, Question, Site, Work
+from kesdeploy.spec import KeystoreFields, Spec
+
+__all__ = ["FIELDS", "KEYSTORES", "Contribution", "Keystore", "Pick", "Question", "Site", "Work", "of"]
+
+KEYSTORES: dict[str, Keystore] = {keystore.kind: keystore for keystore in (Fs(),)}
+FIELDS: dict[str, type[KeystoreFields]] = {kind: keystore.fields for kind, keystore in KEYSTORES.items()}
+
+
+def of(spec: Spec) -> Keystore:
+    return KEYSTORES[spec.kms]

@@ -1,0 +1,53 @@
+"""Keys as files of the machine itself: for laptops and trials.
+
+KES keeps each key as a file of mode 0600, unencrypted: whoever reads the disk reads the keys.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from kesdeploy.engines import Mount
+from kesdeploy.keystores.words import Contribution, Question, Site, Work
+from kesdeploy.spec import KeystoreFields, Spec
+
+KEYS = "kes"
+
+
+class FsFields(KeystoreFields):
+    """Nothing to choose: the keys lie in the deployment's folder `kes/`."""
+
+    kind: ClassVar[str] = "fs"
+
+
+class Fs:
+    kind: ClassVar[str] = "fs"
+    title: ClassVar[str] = "Files on this machine"
+    summary: ClassVar[str] = "no KMS at all: keys are plain files (0600) in the deployment's folder; for trying out"
+    fields: ClassVar[type[KeystoreFields]] = FsFields
+
+    def components(self, spec: Spec) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
+
+    def contribute(self, spec: Spec, site: Site) -> Contribution:  # noqa: ARG002
+        # Not at /kes: that is the binary in KES's own image.
+        return Contribution(
+            context={"path": "/keys"},
+            mounts=(Mount(site.path(KEYS), "/keys", read_only=False, relabel=False),),
+            data=(KEYS,),
+        )
+
+    def questions(self, fields: KeystoreFields) -> tuple[Question, ...]:  # noqa: ARG002
+        return ()
+
+    def preflight(self, work: Work) -> None:
+        """Nothing outside of the machine is needed."""
+
+    def unsettled(self, work: Work) -> str | None:  # noqa: ARG002
+        return None
+
+    def bootstrap(self, work: Work) -> None:
+        """There is no service to set up."""
+
+    def state(self, work: Work) -> str:
+        return "ok" if work.home.path(KEYS).is_dir() else "MISSING"

@@ -1,0 +1,1 @@
+"""OpenBao or HashiCorp Vault: run by us, or somebody else's."""

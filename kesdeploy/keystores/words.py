@@ -1,0 +1,110 @@
+"""What every keystore module is asked, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+
+from kesdeploy.engines import Mount, Port
+from kesdeploy.home import Home
+from kesdeploy.report import Reporter
+from kesdeploy.resources import Ref, Resource
+from kesdeploy.spec import KeystoreFields, Spec
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The image that was chosen for a component: its id (or reference, while it is not here yet) and its entrypoint."""
+
+    image: str
+    entrypoint: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a deployment is to stand. Pure data: the folder as text, the containers' user, the chosen images."""
+
+    root: str
+    user: str
+    images: Mapping[str, Pick]
+
+    def path(self, relative: str) -> str:
+        return f"{self.root}/{relative}"
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What a keystore adds to a deployment.
+
+    components: images it needs besides KES and MinIO.
+    resources: its own certificates, files, containers, bootstrap.
+    context, refs: for its template `kes/keystore-KIND.yaml.j2`.
+    uses: resources that the KES container reads (its configuration and certificates are added by the topology).
+    needs: resources that must be there before KES is configured.
+    """
+
+    resources: tuple[Resource, ...] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+    refs: Mapping[str, Ref] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    data: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[Port, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something only the user can answer. `path` is its key in the spec (a secret's answer goes to `secrets/` as `store`)."""
+
+    path: str
+    prompt: str
+    explain: str
+    default: str = ""
+    secret: bool = False
+    store: str = ""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a keystore module may touch when it checks or sets up its service."""
+
+    spec: Spec
+    home: Home
+    now: datetime
+    report: Reporter
+    timeout: float
+
+
+class Keystore(Protocol):
+    """One KMS."""
+
+    kind: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    fields: ClassVar[type[KeystoreFields]]
+
+    def components(self, spec: Spec) -> tuple[str, ...]:
+        """Images that it needs besides KES and MinIO."""
+
+    def contribute(self, spec: Spec, site: Site) -> Contribution:
+        """What is needed because of it. Pure."""
+
+    def questions(self, fields: KeystoreFields) -> tuple[Question, ...]:
+        """What the user has to say, given what is known. Secrets that are stored already are asked nobody; the caller looks."""
+
+    def preflight(self, work: Work) -> None:
+        """Prove, before anything is started, that it can work; ServiceError with the service's own words when not."""
+
+    def unsettled(self, work: Work) -> str | None:
+        """Why `bootstrap` must run (again), or None. Cheap: every `up` asks."""
+
+    def bootstrap(self, work: Work) -> None:
+        """Make its service ready for KES. Safe to repeat, and to be killed anywhere."""
+
+    def state(self, work: Work) -> str:
+        """One word for `status`: ok, SEALED, UNREACHABLE, …"""
