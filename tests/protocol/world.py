@@ -1,0 +1,274 @@
+"""A KES and a MinIO to talk to, either the stand-ins or the real images, with the certificates that they need."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import http.client
+import ipaddress
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import serialization as S
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.x509.oid import NameOID
+
+KES_IMAGE = "quay.io/minio/kes:2025-03-12T09-35-18Z"
+MINIO_IMAGE = "quay.io/minio/minio:RELEASE.2025-04-22T22-12-26Z"
+ROOT = ("proto-root", "proto-root-password")
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def pem(key):
+    return key.private_bytes(S.Encoding.PEM, S.PrivateFormat.PKCS8, S.NoEncryption())
+
+
+def identity_of(key):
+    spki = key.public_key().public_bytes(S.Encoding.DER, S.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
+
+
+def api_key(key):
+    seed = key.private_bytes(S.Encoding.Raw, S.PrivateFormat.Raw, S.NoEncryption())
+    return "kes:v1:" + base64.b64encode(b"\0" + seed).decode()
+
+
+def certificate(key, *, name="proto", issuer=None, ca=False, san=()):
+    """One certificate: self-signed, or signed by `issuer` = (certificate, key)."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    signer = issuer[1] if issuer else key
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer[0].subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=2))
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    )
+    if san:
+        names = [x509.IPAddress(ipaddress.ip_address(s)) if s[0].isdigit() else x509.DNSName(s) for s in san]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(signer, None if isinstance(signer, Ed25519PrivateKey) else hashes.SHA256())
+
+
+@dataclass
+class Client:
+    """A key pair on disk, and who it is for KES."""
+
+    folder: Path
+    name: str
+    key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    ca: bool = False
+
+    def __post_init__(self):
+        self.cert_file, self.key_file = self.folder / f"{self.name}.crt", self.folder / f"{self.name}.key"
+        self.cert_file.write_bytes(certificate(self.key, name=self.name, ca=self.ca).public_bytes(S.Encoding.PEM))
+        self.key_file.write_bytes(pem(self.key))
+
+    @property
+    def identity(self):
+        return identity_of(self.key)
+
+    @property
+    def api_key(self):
+        return api_key(self.key)
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict
+    body: bytes
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def message(self):
+        return self.json["message"]
+
+
+class Process:
+    """A server: a child process (stand-in) or a container on the host's network (live)."""
+
+    def __init__(self, argv, *, env=None, folder):
+        self.out, self.err = folder / "stdout.txt", folder / "stderr.txt"
+        with self.out.open("ab") as out, self.err.open("ab") as err:
+            self.process = subprocess.Popen(argv, stdout=out, stderr=err, env=env, cwd=folder)
+
+    def wait(self, timeout=20):
+        return self.process.wait(timeout)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stderr(self):
+        return self.err.read_text()
+
+    def stdout(self):
+        return self.out.read_text()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+class Container(Process):
+    def __init__(self, name, image, args, *, mounts, env=None, folder):
+        self.name = name
+        argv = ["podman", "run", "--rm", "--name", name, "--network", "host", "--stop-timeout", "5"]
+        argv += [a for m in mounts for a in ("-v", f"{m}:{m}")]
+        entrypoint = "/kes" if "/kes:" in image else "/usr/bin/minio"
+        argv += ["--entrypoint", entrypoint]
+        argv += [a for k, v in (env or {}).items() for a in ("-e", f"{k}={v}")]
+        super().__init__([*argv, image, *args], folder=folder)
+
+    def signal(self, number):
+        name = signal.Signals(number).name
+        subprocess.run(["podman", "kill", "-s", name, self.name], check=True, capture_output=True)
+
+    def stop(self):
+        subprocess.run(["podman", "rm", "-f", "-t", "5", self.name], check=False, capture_output=True)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
+
+
+def have_image(reference):
+    if subprocess.run(["sh", "-c", "command -v podman"], check=False, capture_output=True).returncode:
+        return False
+    found = subprocess.run(["podman", "image", "exists", reference], check=False, capture_output=True)
+    return found.returncode == 0
+
+
+class World:
+    """Starts servers of one kind and stops them all."""
+
+    def __init__(self, kind, folder):
+        self.kind, self.folder = kind, folder
+        self.started = []
+        self.ca_key = ec.generate_private_key(ec.SECP256R1())
+        self.ca = certificate(self.ca_key, name="proto CA", ca=True)
+        self.ca_file = folder / "ca.crt"
+        self.ca_file.write_bytes(self.ca.public_bytes(S.Encoding.PEM))
+        self.server_pair("server")
+        self.operator, self.minio, self.stranger = (Client(folder, n) for n in ("operator", "minio", "stranger"))
+
+    def server_pair(self, name):
+        key = ec.generate_private_key(ec.SECP256R1())
+        leaf = certificate(key, name=name, issuer=(self.ca, self.ca_key), san=("localhost", "127.0.0.1"))
+        (self.folder / f"{name}.crt").write_bytes(leaf.public_bytes(S.Encoding.PEM))
+        (self.folder / f"{name}.key").write_bytes(pem(key))
+        return leaf
+
+    def run(self, component, args, *, env=None):
+        folder = self.folder / f"{component}-{len(self.started)}"
+        folder.mkdir()
+        if self.kind == "live":
+            image = KES_IMAGE if component == "kes" else MINIO_IMAGE
+            name = f"hc-{component}-{os.getpid()}-{len(self.started)}"
+            process = Container(name, image, args, mounts=[self.folder], env=env, folder=folder)
+        else:
+            # Flags before `-m`, as the launchers of the image have them.
+            argv = [sys.executable, "-m", f"kesdeploy.sandbox.{component}", *args]
+            process = Process(argv, env={**os.environ, **(env or {})}, folder=folder)
+        self.started.append(process)
+        return process
+
+    def stop(self):
+        for process in reversed(self.started):
+            process.stop()
+
+
+@dataclass
+class Kes:
+    """A KES that runs. `ask` is one request as one client."""
+
+    world: World
+    port: int
+    process: Process
+    config: Path
+
+    def ask(self, method, path, body=None, *, client=None, raw=None):
+        client = client or self.world.operator
+        context = ssl.create_default_context(cafile=str(self.world.ca_file))
+        if client != "nobody":
+            context.load_cert_chain(client.cert_file, client.key_file)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=20)
+        try:
+            data = raw if raw is not None else json.dumps(body) if body is not None else None
+            connection.request(method, path, data)
+            answer = connection.getresponse()
+            return Answer(answer.status, dict(answer.headers), answer.read())
+        finally:
+            connection.close()
+
+    def wait(self, deadline=20.0):
+        end = time.monotonic() + deadline
+        while True:
+            try:
+                return self.ask("GET", "/version")
+            except OSError:
+                if time.monotonic() > end or self.process.process.poll() is not None:
+                    raise RuntimeError(self.process.stderr()) from None
+                time.sleep(0.02)
+
+
+def kes_config(world, port, **changes):
+    """A configuration as data; `changes` replace top-level sections (None removes one)."""
+    keys = world.folder / "keys"
+    operator = {
+        "allow": ["/v1/key/*", "/v1/status", "/v1/ready", "/v1/metrics", "/v1/api", "/v1/policy/*", "/v1/identity/*"],
+        "identities": [world.operator.identity],
+    }
+    allowed = ["/v1/key/create/*", "/v1/key/generate/*", "/v1/key/decrypt/*", "/v1/key/describe/*", "/v1/key/list/*"]
+    minio = {
+        "allow": [*allowed, "/v1/status"],
+        "deny": ["/v1/key/create/guarded"],
+        "identities": [world.minio.identity],
+    }
+    found = {
+        "version": "v1",
+        "address": f"127.0.0.1:{port}",
+        "admin": {"identity": "disabled"},
+        "tls": {"key": str(world.folder / "server.key"), "cert": str(world.folder / "server.crt")},
+        "policy": {"operator": operator, "minio": minio},
+        "keystore": {"fs": {"path": str(keys)}},
+    }
+    return {k: v for k, v in {**found, **changes}.items() if v is not None}
+
+
+def start_kes(world, *, port=None, **changes):
+    port = port or free_port()
+    path = world.folder / f"kes-{port}.yaml"
+    path.write_text(json.dumps(kes_config(world, port, **changes)))
+    process = world.run("kes", ["server", "--config", str(path)])
+    kes = Kes(world, port, process, path)
+    kes.wait()
+    return kes
