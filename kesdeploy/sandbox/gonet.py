@@ -7,7 +7,6 @@ import http.client
 import socket
 import ssl
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,47 +20,60 @@ _VERIFY = {10: "certificate has expired or is not yet valid", 9: "certificate ha
 _UNKNOWN = "certificate signed by unknown authority"
 
 
-@dataclass
 class Trust:
-    """Whom to believe, who to be, and the connections that are kept open, one a thread and server."""
+    """Whom to believe, who to be, and the connections that are kept open for the next request."""
 
-    context: ssl.SSLContext
-    timeout: float
-    _local: threading.local = field(default_factory=threading.local)
+    def __init__(self, context: ssl.SSLContext, timeout: float) -> None:
+        self.context = context
+        self._timeout = timeout
+        self._idle: dict[str, list[http.client.HTTPConnection]] = {}
+        self._lock = threading.Lock()
 
     def request(self, method: str, url: str, headers: dict[str, str], body: str | bytes | None) -> tuple[int, bytes]:
-        """One request; (status, body). Raises OSError. A kept connection that turns out dead is replaced once."""
+        """One request; (status, body). Raises OSError. Kept connections that turn out dead are replaced once."""
         parts = urlsplit(url)
         path = parts.path + (f"?{parts.query}" if parts.query else "")
-        known = self._known(parts.scheme, parts.netloc)
-        kept = known.sock is not None
+        kept = self._take(parts.netloc)
+        if kept is not None:
+            try:
+                return self._send(kept, parts.netloc, method, path, headers, body)
+            except (http.client.HTTPException, OSError):
+                with self._lock:
+                    self._idle.pop(parts.netloc, None)
         try:
-            return self._send(known, method, path, headers, body)
-        except (http.client.HTTPException, ConnectionResetError, BrokenPipeError) as error:
-            if not kept:
-                raise OSError("EOF") from error
-        return self._send(known, method, path, headers, body)
+            return self._send(self._new(parts.scheme, parts.netloc), parts.netloc, method, path, headers, body)
+        except http.client.HTTPException as error:
+            raise OSError("EOF") from error
 
-    def _known(self, scheme: str, netloc: str) -> http.client.HTTPConnection:
-        pool: dict[str, http.client.HTTPConnection] = self._local.__dict__
-        if netloc not in pool:
-            if scheme == "https":
-                pool[netloc] = http.client.HTTPSConnection(netloc, timeout=self.timeout, context=self.context)
-            else:
-                pool[netloc] = http.client.HTTPConnection(netloc, timeout=self.timeout)
-        return pool[netloc]
+    def _take(self, netloc: str) -> http.client.HTTPConnection | None:
+        with self._lock:
+            idle = self._idle.get(netloc)
+            return idle.pop() if idle else None
 
-    @staticmethod
-    def _send(
-        known: http.client.HTTPConnection, method: str, path: str, headers: dict[str, str], body: str | bytes | None
+    def _new(self, scheme: str, netloc: str) -> http.client.HTTPConnection:
+        if scheme == "https":
+            return http.client.HTTPSConnection(netloc, timeout=self._timeout, context=self.context)
+        return http.client.HTTPConnection(netloc, timeout=self._timeout)
+
+    def _send(  # noqa: PLR0913
+        self,
+        connection: http.client.HTTPConnection,
+        netloc: str,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: str | bytes | None,
     ) -> tuple[int, bytes]:
         try:
-            known.request(method, path, body, headers)
-            answer = known.getresponse()
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException):
-            known.close()
+            connection.close()
             raise
+        if not answer.will_close:
+            with self._lock:
+                self._idle.setdefault(netloc, []).append(connection)
         return answer.status, content
 
 

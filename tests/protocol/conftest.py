@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from world import KES_IMAGE, MINIO_IMAGE, World, have_image, start_kes
+from world import KES_IMAGE, MINIO_IMAGE, World, have_image, start_kes, start_minio
 
 
 @pytest.fixture(scope="module", params=["stand-in", pytest.param("live", marks=pytest.mark.live)])
@@ -20,3 +20,8 @@ def world(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def kes(world):
     return start_kes(world)
+
+
+@pytest.fixture(scope="module")
+def minio(world, kes):
+    return start_minio(world, kes)

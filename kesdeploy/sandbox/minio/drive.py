@@ -1,0 +1,185 @@
+"""Objects on disk: `<drive>/<bucket>/<object>/xl.meta`, data beside it in `<id>/part.N` unless it is small.
+
+`xl.meta` is not the real format: a magic word, the length of a JSON document, the document, small data. The names in it
+are the real ones. What is written is written beside, synced, and renamed, so a killed server loses nothing it confirmed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kesdeploy.sandbox.minio.errors import BAD_OBJECT, NO_KEY, Fatal
+
+MAGIC = b"KDSB1\n"
+SYSTEM = ".minio.sys"
+INLINE = 128 * 1024
+FORMAT = "kesdeploy-sandbox"
+_FOLDER = "__XLDIR__"  # stands for the `/` at the end of a name
+
+
+@dataclass(frozen=True)
+class Part:
+    """`size` is in bytes on disk, `actual` in bytes of the object."""
+
+    number: int
+    size: int
+    actual: int
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What is known of an object. `modified` is in seconds since 1970; `data` is the parts' folder, "" when inline."""
+
+    size: int
+    etag: str
+    modified: float
+    parts: tuple[Part, ...]
+    user: dict[str, str] = field(default_factory=dict)
+    system: dict[str, str] = field(default_factory=dict)
+    data: str = ""
+
+
+class Drive:
+    """One folder. Buckets are its folders but `.minio.sys`."""
+
+    def __init__(self, root: str) -> None:
+        self.root = Path(root)
+        self.tmp = self.root / SYSTEM / "tmp"
+
+    def prepare(self) -> None:
+        """Make or check the drive. Fatal when it is not writable, or holds a real MinIO's data."""
+        mark = self.root / SYSTEM / "format.json"
+        try:
+            if mark.exists():
+                self._check(json.loads(mark.read_bytes()))
+            for folder in ("tmp", "multipart", "buckets", "config"):
+                (self.root / SYSTEM / folder).mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(self.tmp)
+            self.tmp.mkdir()
+            if not mark.exists():
+                self.write_file(mark, json.dumps({"version": "1", "format": FORMAT, "id": str(uuid.uuid4())}).encode())
+        except (OSError, ValueError) as error:
+            raise Fatal(f"Unable to initialize backend: {error}") from error
+
+    def _check(self, found: dict[str, Any]) -> None:
+        if found.get("format") != FORMAT:
+            why = f"{self.root} holds data of format '{found.get('format')}', which is not the stand-in's"
+            raise Fatal(f"Unable to initialize backend: {why}")
+
+    def bucket(self, name: str) -> Path:
+        return self.root / name
+
+    def folder(self, bucket: str, name: str) -> Path:
+        """Where an object lives. Raises S3Error for names that no file system should see."""
+        words = (name[:-1] + _FOLDER if name.endswith("/") else name).split("/")
+        if any(w in ("", ".", "..") or "\0" in w for w in words):
+            raise BAD_OBJECT
+        return self.bucket(bucket).joinpath(*words)
+
+    def write_file(self, path: Path, content: bytes) -> None:
+        """Replace a file at once or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self.tmp / str(uuid.uuid4())
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.rename(path)
+
+    def write_part(self, path: Path, blocks: Iterable[bytes]) -> int:
+        """Write a part beside its place; the number of bytes."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            for block in blocks:
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+            return file.tell()
+
+    def read_meta(self, bucket: str, name: str) -> Meta:
+        """Raises S3Error (NoSuchKey)."""
+        return self._meta(self.folder(bucket, name))
+
+    def _meta(self, folder: Path) -> Meta:
+        try:
+            with (folder / "xl.meta").open("rb") as file:
+                if file.read(len(MAGIC)) != MAGIC:
+                    raise NO_KEY
+                (length,) = struct.unpack("<I", file.read(4))
+                found = json.loads(file.read(length))
+        except (FileNotFoundError, NotADirectoryError):
+            raise NO_KEY from None
+        parts = tuple(Part(**p) for p in found.pop("parts"))
+        return Meta(parts=parts, **found)
+
+    def read(self, bucket: str, name: str, meta: Meta, part: Part, start: int, end: int) -> Iterator[bytes]:
+        """Stored bytes of one part, from `start` up to `end`, in blocks."""
+        folder = self.folder(bucket, name)
+        path = folder / meta.data / f"part.{part.number}" if meta.data else folder / "xl.meta"
+        with path.open("rb") as file:
+            offset = 0
+            if not meta.data:
+                file.seek(len(MAGIC))
+                offset = len(MAGIC) + 4 + struct.unpack("<I", file.read(4))[0]
+            file.seek(offset + start)
+            while start < end and (block := file.read(min(1 << 20, end - start))):
+                start += len(block)
+                yield block
+
+    def commit(self, bucket: str, name: str, meta: Meta, *, inline: bytes = b"", parts: Path | None = None) -> None:
+        """Make an object visible in place of what was there. `parts` is a folder that moves to its place."""
+        folder = self.folder(bucket, name)
+        old = self._data_of(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (NotADirectoryError, FileExistsError):
+            raise BAD_OBJECT from None
+        if parts is not None:
+            parts.rename(folder / meta.data)
+        document = json.dumps(asdict(meta)).encode()
+        self.write_file(folder / "xl.meta", MAGIC + struct.pack("<I", len(document)) + document + inline)
+        if old:
+            shutil.rmtree(folder / old, ignore_errors=True)
+
+    def _data_of(self, folder: Path) -> str:
+        try:
+            return self._meta(folder).data
+        except type(NO_KEY):
+            return ""
+
+    def delete(self, bucket: str, name: str) -> None:
+        """Remove an object, and the folders that only it needed. No error when it is not there."""
+        folder = self.folder(bucket, name)
+        old = self._data_of(folder)
+        (folder / "xl.meta").unlink(missing_ok=True) if folder.is_dir() else None
+        if old:
+            shutil.rmtree(folder / old, ignore_errors=True)
+        while folder != self.bucket(bucket):
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+            folder = folder.parent
+
+    def names(self, bucket: str, prefix: str) -> Iterator[tuple[str, Meta]]:
+        """Every object whose name begins with `prefix`, in the order of names."""
+        top = self.bucket(bucket).joinpath(*prefix.split("/")[:-1])
+        found = []
+        for folder, folders, files in os.walk(top):
+            if "xl.meta" not in files:
+                continue
+            meta = self._meta(Path(folder))
+            folders[:] = [f for f in folders if f != meta.data]
+            name = Path(folder).relative_to(self.bucket(bucket)).as_posix()
+            name = name.removesuffix(_FOLDER) + "/" if name.endswith(_FOLDER) else name
+            if name.startswith(prefix):
+                found.append((name, meta))
+        yield from sorted(found, key=lambda pair: pair[0].encode())
