@@ -10,17 +10,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from enum import Enum
 from typing import Any, Literal, TypeAlias
 
 from kesdeploy.engines import Mount, Port
-
-
-class Usage(str, Enum):
-    """What a leaf certificate may be used for."""
-
-    SERVER = "server"
-    CLIENT = "client"
 
 
 @dataclass(frozen=True)
@@ -66,12 +58,11 @@ class Identity:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A leaf of our CA in `folder` (relative to the deployment's): public.crt and private.key; the CA as `ca_file`."""
+    """A server's leaf of our CA in `folder` (relative to the deployment's): public.crt, private.key, the CA as `ca_file`."""
 
     folder: str
     common_name: str
     names: tuple[str, ...]
-    usage: Usage = Usage.SERVER
     ca_file: str = "ca.crt"
 
 

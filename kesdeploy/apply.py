@@ -1,0 +1,101 @@
+"""The only module that orders effects. Steps whose needs are met run side by side.
+
+Level-triggered: every step makes its resource what it should be, whatever is there; a crash at any point, then the same
+command, ends in the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from kesdeploy import containers, ensure
+from kesdeploy.deployment import Deployment
+from kesdeploy.errors import Interrupted, KesdeployError
+from kesdeploy.plan import Change, Plan, Verb
+from kesdeploy.resources import (
+    Authority,
+    Bootstrap,
+    Bucket,
+    Certificate,
+    Container,
+    File,
+    Fingerprint,
+    Identity,
+    Key,
+    Pod,
+    Resource,
+    Secret,
+    Trust,
+)
+
+# Two cores, and an engine that serialises its store: more workers gain nothing.
+WORKERS = 4
+
+_DO: dict[type, Callable[[Deployment, Resource, Change], None]] = {
+    Secret: ensure.ensure_secret,
+    Authority: ensure.ensure_authority,
+    Identity: ensure.ensure_identity,
+    Certificate: ensure.ensure_certificate,
+    Trust: ensure.ensure_trust,
+    File: ensure.ensure_file,
+    Pod: containers.ensure_pod,
+    Container: containers.ensure_container,
+    Bootstrap: ensure.ensure_bootstrap,
+    Key: ensure.ensure_key,
+    Fingerprint: ensure.ensure_fingerprint,
+    Bucket: ensure.ensure_bucket,
+}
+
+
+def apply(plan: Plan, deployment: Deployment) -> None:
+    """Carry out a plan. The first error stops what has not begun; what runs is let finish; then it is raised."""
+    for change in plan.pending:
+        if change.verb is Verb.DELETE:
+            with deployment.report.step(f"remove {change.address}"):
+                containers.delete(deployment, change.address)
+    todo = {change.address: change for change in plan.pending if change.resource}
+    with ThreadPoolExecutor(WORKERS) as pool:
+        try:
+            _run(todo, deployment, pool)
+        except KeyboardInterrupt:
+            deployment.cancelled.set()
+            raise Interrupted("interrupted", hint="the same command continues where this one stopped") from None
+
+
+def _run(todo: dict[str, Change], deployment: Deployment, pool: ThreadPoolExecutor) -> None:
+    running: dict[Future[None], str] = {}
+    error: BaseException | None = None
+    while todo or running:
+        if error is None:
+            for change in _ready(todo, set(running.values())):
+                del todo[change.address]
+                running[pool.submit(_step, deployment, change)] = change.address
+        if not running:
+            break
+        finished, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in finished:
+            del running[future]
+            error = error or future.exception()
+    if error:
+        raise error
+
+
+def _ready(todo: dict[str, Change], running: set[str]) -> list[Change]:
+    """What may begin: nothing that it needs is still to be done."""
+    blocked = set(todo) | running
+    return [c for c in todo.values() if c.resource and not blocked.intersection(c.resource.needs)]
+
+
+def _step(deployment: Deployment, change: Change) -> None:
+    assert change.resource is not None
+    if deployment.cancelled.is_set():
+        raise KesdeployError("interrupted")
+    with deployment.report.step(title(change)):
+        _DO[type(change.resource.body)](deployment, change.resource, change)
+
+
+def title(change: Change) -> str:
+    """One step in the user's words: `start container kes-server`."""
+    kind, _, name = change.address.partition("/")
+    return f"{change.verb.value} {kind}" if kind == name else f"{change.verb.value} {kind} {name}"

@@ -1,0 +1,137 @@
+"""Pods and containers of a deployment: made, started, told to read again, and waited for.
+
+What has to be true before a service starts, and how one knows that it is ready, is here, per component.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from kesdeploy import gate, services
+from kesdeploy.deployment import ADDRESS, DIGEST, LABEL, Deployment
+from kesdeploy.engines import ContainerSpec, PodSpec
+from kesdeploy.errors import Interrupted, ServiceError
+from kesdeploy.plan import Change, Verb
+from kesdeploy.resources import Container, Pod, Resource
+
+# KES takes its own second to stop, and Podman races with anything shorter than three.
+POD_STOP_TIMEOUT = 10
+
+
+def labels(deployment: Deployment, resource: Resource) -> dict[str, str]:
+    return {LABEL: deployment.name, ADDRESS: resource.address, DIGEST: resource.digest}
+
+
+def ensure_pod(deployment: Deployment, resource: Resource, change: Change) -> None:
+    body, engine = resource.body, deployment.engine
+    assert isinstance(body, Pod)
+    if change.verb is Verb.REPLACE and change.reason == "its network is gone":
+        engine.restart_pod(body.name)
+        return
+    if change.verb is Verb.REPLACE:
+        engine.remove_pod(body.name, stop_timeout=POD_STOP_TIMEOUT)
+    engine.create_pod(PodSpec(body.name, body.ports, labels(deployment, resource), body.hosts))
+
+
+def ensure_container(deployment: Deployment, resource: Resource, change: Change) -> None:
+    """Create, start, restart or reload, as the plan says; then wait until it answers."""
+    body, engine = resource.body, deployment.engine
+    assert isinstance(body, Container)
+    if change.verb is Verb.RELOAD:
+        reload(deployment, resource)
+        return
+    as_of = deployment.state.value
+    if change.verb is Verb.RESTART:
+        engine.stop(body.name, timeout=body.stop_timeout)
+    if change.verb in (Verb.CREATE, Verb.REPLACE):
+        _create(deployment, resource)
+    if body.component in _BEFORE:
+        _BEFORE[body.component](deployment)
+    engine.start(body.name)
+    if body.component in _READY:
+        wait_ready(deployment, body)
+    deployment.state.has_loaded(resource.address, body.uses, as_of)
+
+
+def _create(deployment: Deployment, resource: Resource) -> None:
+    body, engine = resource.body, deployment.engine
+    assert isinstance(body, Container)
+    for folder in body.data:
+        deployment.home.make(folder)
+    if engine.container(body.name):
+        engine.stop(body.name, timeout=body.stop_timeout)
+        engine.remove(body.name)
+    engine.create(
+        ContainerSpec(
+            name=body.name,
+            pod=f"minio-kes-{deployment.name}",
+            image=body.image,
+            entrypoint=body.entrypoint,
+            command=body.command,
+            user=body.user,
+            environment=body.environment,
+            mounts=body.mounts,
+            labels=labels(deployment, resource),
+            stop_timeout=body.stop_timeout,
+        )
+    )
+
+
+def wait_ready(deployment: Deployment, body: Container) -> None:
+    """Until the service answers as it should; its own last words when it does not.
+
+    Raises ServiceError at once when the container does not stay up, and after the deployment's timeout otherwise.
+    """
+    deadline = time.monotonic() + deployment.timeout
+    while (error := _not_ready(deployment, body)) is not None:
+        if dead := services.exited(deployment, body.name):
+            raise dead
+        if deployment.cancelled.is_set():
+            raise Interrupted("interrupted")
+        if time.monotonic() > deadline:
+            because = f"{error.what}: {error.because}" if error.because else error.what
+            hint = f"kesdeploy logs -n {deployment.name} {body.component}"
+            raise ServiceError(f"{body.name} is not ready after {deployment.timeout:g} s", because=because, hint=hint)
+        time.sleep(0.02)
+
+
+def _not_ready(deployment: Deployment, body: Container) -> ServiceError | None:
+    try:
+        _READY[body.component](deployment)
+    except ServiceError as error:
+        return error
+    return None
+
+
+def _kes_ready(deployment: Deployment) -> None:
+    services.kes(deployment.spec, deployment.home, timeout=5).ready()
+
+
+def _minio_ready(deployment: Deployment) -> None:
+    services.minio(deployment.spec, deployment.home, timeout=5).ready()
+
+
+def reload(deployment: Deployment, resource: Resource) -> None:
+    """Tell a running container to read again, and see that it did: a signal is a request, not a proof."""
+    body = resource.body
+    assert isinstance(body, Container)
+    as_of = deployment.state.value
+    if body.component == "kes":
+        gate.refresh_kes(deployment)
+    else:
+        deployment.engine.signal(body.name, body.reload_signal)
+    deployment.state.has_loaded(resource.address, body.uses, as_of)
+
+
+def delete(deployment: Deployment, address: str) -> None:
+    """A pod or container of ours that is no longer wanted."""
+    for pod in deployment.engine.pods({LABEL: deployment.name, ADDRESS: address}):
+        deployment.engine.remove_pod(pod.name, stop_timeout=POD_STOP_TIMEOUT)
+    for container in deployment.engine.containers({LABEL: deployment.name, ADDRESS: address}):
+        deployment.engine.stop(container.name, timeout=POD_STOP_TIMEOUT)
+        deployment.engine.remove(container.name)
+
+
+_BEFORE: dict[str, Callable[[Deployment], None]] = {"minio": gate.before_minio}
+_READY: dict[str, Callable[[Deployment], None]] = {"kes": _kes_ready, "minio": _minio_ready}

@@ -1,0 +1,67 @@
+"""One deployment while a command works on it: what every effect needs, handed down as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Event
+
+from kesdeploy import keystores, pki
+from kesdeploy.engines import Engine
+from kesdeploy.home import Home
+from kesdeploy.keystores import Keystore, Work
+from kesdeploy.report import Reporter
+from kesdeploy.resources import Ref
+from kesdeploy.spec import Spec
+from kesdeploy.state import StateFile
+
+# The marks on everything of ours that the engine holds.
+LABEL = "kesdeploy.deployment"
+ADDRESS = "kesdeploy.address"
+DIGEST = "kesdeploy.digest"
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """`timeout` is in seconds, and counts for each single wait."""
+
+    spec: Spec
+    home: Home
+    engine: Engine
+    state: StateFile
+    report: Reporter
+    timeout: float
+    now: datetime
+    cancelled: Event
+
+    @property
+    def name(self) -> str:
+        return self.home.name
+
+    @property
+    def keystore(self) -> Keystore:
+        return keystores.of(self.spec)
+
+    @property
+    def work(self) -> Work:
+        return Work(self.spec, self.home, self.now, self.report, self.timeout)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {LABEL: self.name}
+
+    @property
+    def holds_data(self) -> bool:
+        """Whether MinIO has written anything that a lost key would make unreadable."""
+        return any(self.home.path("minio").glob("**/.minio.sys/config"))
+
+    def value(self, ref: Ref) -> str:
+        """What a Ref stands for, once it exists."""
+        if ref.kind == "secret":
+            return self.home.path(f"secrets/{ref.name}").read_text()
+        key = self.home.identity(ref.name)[1].read_bytes()
+        return pki.identity(key) if ref.kind == "identity" else pki.api_key_of(key)

@@ -1,0 +1,203 @@
+"""One `ensure_…` for each kind of resource: what makes it so. Each is safe to repeat; apply decides when they run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from kesdeploy import filled, home, pki, services
+from kesdeploy.deployment import Deployment
+from kesdeploy.errors import DataProtected, KesdeployError, ServiceError, UsageError
+from kesdeploy.plan import Change
+from kesdeploy.resources import (
+    Authority,
+    Bootstrap,
+    Bucket,
+    Certificate,
+    File,
+    Fingerprint,
+    Identity,
+    Key,
+    Resource,
+    Secret,
+    Trust,
+)
+
+FINGERPRINT_CONTEXT = b"kesdeploy"
+
+
+def ensure_secret(deployment: Deployment, resource: Resource, _: Change) -> None:
+    body = resource.body
+    assert isinstance(body, Secret)
+    if not deployment.home.secret(body.name).exists():
+        make = {"user": home.new_user, "password": home.new_password, "key32": _key32}
+        value = make[body.make]() if body.make in make else given(body)
+        deployment.home.write_secret(body.name, value)
+
+
+def given(body: Secret) -> str:
+    """A secret from where the user said it is: `@FILE` or `env:NAME`."""
+    if body.source.startswith("env:"):
+        value = os.environ.get(body.source.removeprefix("env:"), "")
+        missing = "the variable is not set, or empty"
+    else:
+        value, missing = _from_file(body.source.removeprefix("@"))
+    if not value:
+        raise UsageError(f"no {body.name} in {body.source or 'the spec'}", because=missing, hint=f"set it, or use {'@FILE'}")
+    return value
+
+
+def _from_file(path: str) -> tuple[str, str]:
+    try:
+        # Editors end a file with a line end; it is not part of the secret.
+        return Path(path).expanduser().read_text().removesuffix("\n").removesuffix("\r"), "the file is empty"
+    except (OSError, UnicodeDecodeError) as error:
+        return "", str(error)
+
+
+def _key32() -> str:
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+def ensure_authority(deployment: Deployment, resource: Resource, _: Change) -> None:
+    folder = deployment.home
+    if folder.ca_cert.exists() and folder.ca_key.exists():
+        return
+    assert isinstance(resource.body, Authority)
+    authority = pki.Authority.create(resource.body.name, deployment.now)
+    # The certificate last: with it, the authority is there.
+    folder.write("ca/ca.key", authority.key_pem)
+    folder.write("ca/ca.crt", authority.cert_pem, 0o644)
+
+
+def ensure_identity(deployment: Deployment, resource: Resource, _: Change) -> None:
+    """A KES identity: its key is made once, and renewed never (a new key would be another identity)."""
+    body = resource.body
+    assert isinstance(body, Identity)
+    leaf = _authority(deployment).issue(
+        filled.identity_request(body), deployment.now, deployment.home.read(f"secrets/{body.name}.key")
+    )
+    deployment.home.write(f"secrets/{body.name}.key", leaf.key_pem)
+    deployment.home.write(f"secrets/{body.name}.crt", leaf.cert_pem)
+
+
+def ensure_certificate(deployment: Deployment, resource: Resource, _: Change) -> None:
+    """A leaf, over the key that is there: the same key keeps every pin and identity."""
+    body, folder = resource.body, deployment.home
+    assert isinstance(body, Certificate)
+    authority = _authority(deployment)
+    leaf = authority.issue(filled.leaf_request(body), deployment.now, folder.read(f"{body.folder}/private.key"))
+    deployment.state.written(resource.address)
+    folder.write(f"{body.folder}/{body.ca_file}", authority.cert_pem, 0o644)
+    folder.write(f"{body.folder}/private.key", leaf.key_pem)
+    folder.write(f"{body.folder}/public.crt", leaf.cert_pem, 0o644)
+
+
+def ensure_trust(deployment: Deployment, resource: Resource, _: Change) -> None:
+    assert isinstance(resource.body, Trust)
+    deployment.state.written(resource.address)
+    deployment.home.write(resource.body.path, deployment.home.ca_cert.read_bytes(), 0o644)
+
+
+def ensure_file(deployment: Deployment, resource: Resource, _: Change) -> None:
+    body = resource.body
+    assert isinstance(body, File)
+    text = filled.text(deployment, body)
+    if body.path == "config/kes/kes-config.yaml":
+        from kesdeploy import kes_config
+
+        # KES ignores what it does not know: what it would ignore, we refuse.
+        kes_config.check(text)
+    if deployment.home.read(body.path) == text.encode():
+        return
+    deployment.state.written(resource.address)
+    deployment.home.write(body.path, text.encode(), body.mode)
+
+
+def ensure_bootstrap(deployment: Deployment, resource: Resource, _: Change) -> None:
+    assert isinstance(resource.body, Bootstrap)
+    deployment.keystore.bootstrap(deployment.work)
+
+
+def ensure_key(deployment: Deployment, resource: Resource, _: Change) -> None:
+    """Create the key, if it is missing and never was. A key that data needs is not replaced by a new one of its name."""
+    assert isinstance(resource.body, Key)
+    kes = services.kes(deployment.spec, deployment.home)
+    try:
+        kes.describe_key(resource.name)
+    except ServiceError as error:
+        if error.status != 404:
+            raise
+        _refuse_to_replace(deployment, resource.name)
+        kes.create_key(resource.name)
+
+
+def _refuse_to_replace(deployment: Deployment, key: str) -> None:
+    if fingerprint_file(deployment, key).exists() or (key == deployment.spec.key_name and deployment.holds_data):
+        raise DataProtected(
+            f"the key {key!r} is gone from the keystore, and a new one would not open the data that is here",
+            because="KES says: key does not exist",
+            hint="bring back the keystore that held it (kes/, vault/, or the external KMS), then: kesdeploy up",
+        )
+
+
+def fingerprint_file(deployment: Deployment, key: str) -> Path:
+    return deployment.home.secret(f"fingerprint-{key}.json")
+
+
+def ensure_fingerprint(deployment: Deployment, resource: Resource, _: Change) -> None:
+    """A data key that only this key opens, asked for as MinIO's own identity: the gate before MinIO's first start."""
+    assert isinstance(resource.body, Fingerprint)
+    kes = services.kes(deployment.spec, deployment.home, identity="minio")
+    key = kes.generate(resource.body.key, FINGERPRINT_CONTEXT)
+    if kes.decrypt(resource.body.key, key.ciphertext, FINGERPRINT_CONTEXT) != key.plaintext:
+        raise ServiceError(f"KES does not decrypt what {resource.body.key!r} encrypted")
+    document = {
+        "key": resource.body.key,
+        "keystore": deployment.spec.kms,
+        "ciphertext": base64.b64encode(key.ciphertext).decode(),
+        "sha256": hashlib.sha256(key.plaintext).hexdigest(),
+        "made": deployment.now.isoformat(timespec="seconds"),
+    }
+    path = fingerprint_file(deployment, resource.body.key)
+    home.write_private(path, json.dumps(document, indent=1).encode())
+
+
+def check_fingerprint(deployment: Deployment, key: str) -> None:
+    """Whether the keystore still holds the very key. Ask with an emptied KES cache, or the answer is worthless.
+
+    Raises DataProtected when it does not, ServiceError when KES cannot say.
+    """
+    document = json.loads(fingerprint_file(deployment, key).read_text())
+    kes = services.kes(deployment.spec, deployment.home, identity="minio")
+    try:
+        plaintext = kes.decrypt(key, base64.b64decode(document["ciphertext"]), FINGERPRINT_CONTEXT)
+    except ServiceError as error:
+        if error.status in (400, 404):
+            raise _other_key(key, error) from error
+        raise
+    if hashlib.sha256(plaintext).hexdigest() != document["sha256"]:
+        raise _other_key(key, KesdeployError("it opens the fingerprint to something else"))
+
+
+def _other_key(key: str, error: KesdeployError) -> DataProtected:
+    return DataProtected(
+        f"MinIO is not started: the keystore does not hold the key {key!r} that encrypted the data here",
+        because=error.because or error.what,
+        hint="bring back the keystore that held it (kes/, vault/, or the external KMS), then: kesdeploy up",
+    )
+
+
+def ensure_bucket(deployment: Deployment, resource: Resource, _: Change) -> None:
+    body = resource.body
+    assert isinstance(body, Bucket)
+    minio = services.minio(deployment.spec, deployment.home)
+    minio.ensure_bucket(body.name)
+    minio.set_bucket_encryption(body.name, body.mode, body.key if body.mode == "sse-kms" else None)
+
+
+def _authority(deployment: Deployment) -> pki.Authority:
+    return pki.Authority(deployment.home.ca_cert.read_bytes(), deployment.home.ca_key.read_bytes())

@@ -1,0 +1,57 @@
+"""Bodies with their Refs filled in: what a file's text and a certificate's request are, on this machine, now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kesdeploy import pki, render
+from kesdeploy.deployment import Deployment
+from kesdeploy.pki import LeafRequest, Usage
+from kesdeploy.plan import Seen
+from kesdeploy.resources import Certificate, File, Identity, Ref
+
+
+def leaf_request(body: Certificate) -> LeafRequest:
+    return LeafRequest(body.common_name, body.names, Usage.SERVER)
+
+
+def identity_request(body: Identity) -> LeafRequest:
+    """KES reads only the public key; the name is for people."""
+    return LeafRequest(body.name, (), Usage.CLIENT, key="ed25519")
+
+
+def leaf_seen(deployment: Deployment, certificate: Path, key: Path, request: LeafRequest) -> Seen | None:
+    """Whether a leaf on disk is what would be issued today; otherwise why not."""
+    try:
+        pair = certificate.read_bytes(), key.read_bytes()
+        authority = deployment.home.ca_cert.read_bytes()
+    except FileNotFoundError:
+        return None
+    return Seen(reason=pki.reason_to_reissue(*pair, authority, request, deployment.now) or "")
+
+
+def text(deployment: Deployment, body: File) -> str:
+    """A file's text with every secret in it. FileNotFoundError while one of them does not exist yet."""
+    return _rendered(body, deployment.value)
+
+
+def outline(body: File) -> str:
+    """A file's text with placeholders where secrets and identities go: for plans, and to share."""
+    return _rendered(body, lambda ref: "REDACTED" if ref.secret else str(ref))
+
+
+def _rendered(body: File, value: Callable[[Ref], str]) -> str:
+    context = _deep(body.context)
+    for path, ref in body.refs.items():
+        *parents, last = path.split(".")
+        target = context
+        for part in parents:
+            target = target[part]
+        target[last] = value(ref)
+    return render.render(body.template, context)
+
+
+def _deep(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _deep(v) if isinstance(v, Mapping) else v for k, v in value.items()}

@@ -1,0 +1,70 @@
+"""The gate before MinIO: its own identity must be able to encrypt and decrypt, and the keystore must hold the very keys.
+
+MinIO starts "healthy" when KES denies it, and makes a new default key when the old one is gone; so it is started only
+after this.
+"""
+
+from __future__ import annotations
+
+import time
+
+from kesdeploy import services
+from kesdeploy.deployment import Deployment
+from kesdeploy.ensure import FINGERPRINT_CONTEXT, check_fingerprint, fingerprint_file
+from kesdeploy.errors import CertificateError, ServiceError
+
+# KES's own words (cmd/kes/server.go), one of them for every SIGHUP.
+RELOADED = "Reloading configuration after SIGHUP signal completed"
+REFUSED = ("Failed to reload server config", "Failed to update server configuration")
+
+
+def before_minio(deployment: Deployment) -> None:
+    """Raises DataProtected when the keystore holds another key, ServiceError when MinIO's identity may not use it."""
+    forget_keys(deployment)
+    kes = services.kes(deployment.spec, deployment.home, identity="minio")
+    data_key = kes.generate(deployment.spec.key_name, FINGERPRINT_CONTEXT)
+    kes.decrypt(deployment.spec.key_name, data_key.ciphertext, FINGERPRINT_CONTEXT)
+    for path in sorted(deployment.home.path("secrets").glob("fingerprint-*.json")):
+        key = path.name.removeprefix("fingerprint-").removesuffix(".json")
+        assert path == fingerprint_file(deployment, key)
+        check_fingerprint(deployment, key)
+
+
+def forget_keys(deployment: Deployment) -> None:
+    """Have KES read everything again, its keys too (SIGHUP empties its cache), and wait until it says so.
+
+    Raises ServiceError with KES's words when it keeps the old configuration.
+    """
+    name = f"{deployment.name}-kes-server"
+    before = _answers(deployment, name)
+    deployment.engine.signal(name, "SIGHUP")
+    deadline = time.monotonic() + deployment.timeout
+    while len(answers := _answers(deployment, name)) <= len(before):
+        if time.monotonic() > deadline:
+            raise ServiceError("KES does not react to SIGHUP", hint=f"kesdeploy logs -n {deployment.name} kes")
+        time.sleep(0.01)
+    if RELOADED not in answers[-1]:
+        hint = f"kesdeploy logs -n {deployment.name} kes"
+        raise ServiceError("KES refuses its new configuration, and goes on with the old one", because=answers[-1], hint=hint)
+
+
+def _answers(deployment: Deployment, container: str) -> list[str]:
+    words = (RELOADED, *REFUSED)
+    return [line.text for line in deployment.engine.logs(container) if any(word in line.text for word in words)]
+
+
+def refresh_kes(deployment: Deployment) -> None:
+    """Have KES take up its new configuration and certificate, and see that it did."""
+    from kesdeploy import pki
+    from kesdeploy.clients import served_certificate
+
+    forget_keys(deployment)
+    pair = deployment.home.identity("operator")
+    port = deployment.spec.network.kes_port
+    served = served_certificate(services.reach(deployment.spec), port, timeout=5, client=pair)
+    issued = deployment.home.path("certs/kes-server/public.crt").read_bytes()
+    if pki.describe(served).serial != pki.describe(issued).serial:
+        raise CertificateError("KES still serves its old certificate", hint=f"kesdeploy logs -n {deployment.name} kes")
+    kes = services.kes(deployment.spec, deployment.home)
+    for name in ("minio", "operator"):
+        kes.describe_identity(pki.identity(deployment.home.identity(name)[0].read_bytes()))

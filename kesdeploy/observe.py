@@ -1,0 +1,150 @@
+"""What is there: the engine first (labels), files second, `state.json` last. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from kesdeploy import filled, services
+from kesdeploy.deployment import ADDRESS, DIGEST, Deployment
+from kesdeploy.errors import KesdeployError
+from kesdeploy.plan import Seen
+from kesdeploy.resources import (
+    Authority,
+    Bootstrap,
+    Bucket,
+    Certificate,
+    Container,
+    File,
+    Fingerprint,
+    Identity,
+    Key,
+    Pod,
+    Resource,
+    Secret,
+    Trust,
+)
+
+
+def observe(deployment: Deployment, desired: tuple[Resource, ...]) -> Mapping[str, Seen]:
+    """What is there of what is wanted, and what of ours the engine holds besides."""
+    found = _engine(deployment, desired)
+    for resource in desired:
+        if resource.address not in found and not isinstance(resource.body, (Container, Pod)):
+            seen = _LOOK[type(resource.body)](deployment, resource, found)
+            if seen:
+                found[resource.address] = seen
+    return found
+
+
+def _engine(deployment: Deployment, desired: tuple[Resource, ...]) -> dict[str, Seen]:
+    uses = {r.address: r.body.uses for r in desired if isinstance(r.body, Container)}
+    found = {}
+    for pod in deployment.engine.pods(deployment.labels):
+        reason = "its network is gone" if pod.broken else ""
+        found[pod.labels.get(ADDRESS, f"pod/{pod.name}")] = Seen(pod.labels.get(DIGEST, "unknown"), reason)
+    for container in deployment.engine.containers(deployment.labels):
+        address = container.labels.get(ADDRESS, f"container/{container.name}")
+        stale = deployment.state.value.stale(address, uses.get(address, ()))
+        found[address] = Seen(container.labels.get(DIGEST, "unknown"), "", container.running, stale)
+    return found
+
+
+def _running(found: Mapping[str, Seen], address: str) -> bool:
+    seen = found.get(address)
+    return bool(seen and seen.running)
+
+
+def _secret(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
+    assert isinstance(resource.body, Secret)
+    return Seen() if deployment.home.secret(resource.body.name).exists() else None
+
+
+def _authority(deployment: Deployment, _: Resource, __: Mapping[str, Seen]) -> Seen | None:
+    home = deployment.home
+    return Seen() if home.ca_cert.exists() and home.ca_key.exists() else None
+
+
+def _identity(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
+    assert isinstance(resource.body, Identity)
+    certificate, key = deployment.home.identity(resource.body.name)
+    return filled.leaf_seen(deployment, certificate, key, filled.identity_request(resource.body))
+
+
+def _certificate(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
+    body, home = resource.body, deployment.home
+    assert isinstance(body, Certificate)
+    folder = home.path(body.folder)
+    if home.read(f"{body.folder}/{body.ca_file}") != home.read("ca/ca.crt"):
+        return None
+    return filled.leaf_seen(deployment, folder / "public.crt", folder / "private.key", filled.leaf_request(body))
+
+
+def _trust(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
+    assert isinstance(resource.body, Trust)
+    ca = deployment.home.read("ca/ca.crt")
+    return Seen() if ca and deployment.home.read(resource.body.path) == ca else None
+
+
+def _file(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
+    assert isinstance(resource.body, File)
+    there = deployment.home.read(resource.body.path)
+    if there is None:
+        return None
+    try:
+        wanted = filled.text(deployment, resource.body).encode()
+    except FileNotFoundError:
+        return Seen(reason="what it is made from is missing")
+    return Seen(reason="" if there == wanted else "its text differs")
+
+
+def _bootstrap(deployment: Deployment, resource: Resource, found: Mapping[str, Seen]) -> Seen | None:
+    if any(need.startswith("container/") and not _running(found, need) for need in resource.needs):
+        return None
+    return Seen(reason=deployment.keystore.unsettled(deployment.work) or "")
+
+
+def _key(deployment: Deployment, resource: Resource, found: Mapping[str, Seen]) -> Seen | None:
+    assert isinstance(resource.body, Key)
+    if not _running(found, "container/kes-server"):
+        return None
+    return _asked(lambda: services.kes(deployment.spec, deployment.home).describe_key(resource.name))
+
+
+def _fingerprint(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
+    assert isinstance(resource.body, Fingerprint)
+    return Seen() if deployment.home.secret(f"fingerprint-{resource.body.key}.json").exists() else None
+
+
+def _bucket(deployment: Deployment, resource: Resource, found: Mapping[str, Seen]) -> Seen | None:
+    body = resource.body
+    assert isinstance(body, Bucket)
+    if not _running(found, "container/minio-server"):
+        return None
+    try:
+        there = services.minio(deployment.spec, deployment.home).bucket_encryption(body.name)
+    except KesdeployError:
+        return None
+    wanted = (body.mode, body.key if body.mode == "sse-kms" else None)
+    return Seen(reason="" if there == wanted else "its encryption rule differs")
+
+
+def _asked(question: Callable[[], object]) -> Seen | None:
+    try:
+        question()
+    except (KesdeployError, OSError):
+        return None
+    return Seen()
+
+
+_LOOK: dict[type, Callable[[Deployment, Resource, Mapping[str, Seen]], Seen | None]] = {
+    Secret: _secret,
+    Authority: _authority,
+    Identity: _identity,
+    Certificate: _certificate,
+    Trust: _trust,
+    File: _file,
+    Bootstrap: _bootstrap,
+    Key: _key,
+    Fingerprint: _fingerprint,
+    Bucket: _bucket,
+}

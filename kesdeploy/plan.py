@@ -1,0 +1,105 @@
+"""What is wanted against what is there -> a Plan. Pure, in a stable order, each change with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from kesdeploy.resources import Container, Resource
+
+
+class Verb(str, Enum):
+    KEEP = "keep"
+    CREATE = "create"
+    REPLACE = "replace"
+    RESTART = "restart"
+    RELOAD = "reload"
+    START = "start"
+    DELETE = "delete"
+
+
+REMADE = (Verb.CREATE, Verb.REPLACE)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A resource that is there.
+
+    digest: of the body it was made from, where that is recorded (labels).
+    reason: why it has to be made again although it is there.
+    stale: resources whose present generation a container has not loaded yet.
+    """
+
+    digest: str = ""
+    reason: str = ""
+    running: bool = True
+    stale: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Change:
+    verb: Verb
+    address: str
+    reason: str = ""
+    resource: Resource | None = None
+    """None for what is only deleted."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every resource with its verb, deletions first (the last made goes first), then each after what it needs."""
+
+    changes: tuple[Change, ...]
+
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.verb is not Verb.KEEP)
+
+    @property
+    def empty(self) -> bool:
+        return not self.pending
+
+    def verb(self, address: str) -> Verb | None:
+        return next((change.verb for change in self.changes if change.address == address), None)
+
+
+def diff(desired: tuple[Resource, ...], seen: Mapping[str, Seen]) -> Plan:
+    """The changes that lead from `seen` to `desired`, which must be in the order of its needs."""
+    wanted = {resource.address for resource in desired}
+    gone = [Change(Verb.DELETE, address, "no longer wanted") for address in reversed(list(seen)) if address not in wanted]
+    verbs: dict[str, Verb] = {}
+    changes = []
+    for resource in desired:
+        verb, reason = _decide(resource, seen.get(resource.address), verbs)
+        verbs[resource.address] = verb
+        changes.append(Change(verb, resource.address, reason, resource))
+    return Plan((*gone, *changes))
+
+
+def _decide(resource: Resource, seen: Seen | None, verbs: Mapping[str, Verb]) -> tuple[Verb, str]:
+    if seen is None:
+        return Verb.CREATE, "missing"
+    if seen.reason:
+        return Verb.REPLACE, seen.reason
+    if seen.digest and seen.digest != resource.digest:
+        return Verb.REPLACE, "its definition changed"
+    if isinstance(resource.body, Container):
+        return _decide_container(resource.body, resource.needs, seen, verbs)
+    return Verb.KEEP, ""
+
+
+def _decide_container(
+    body: Container, needs: tuple[str, ...], seen: Seen, verbs: Mapping[str, Verb]
+) -> tuple[Verb, str]:
+    if any(address.startswith("pod/") and verbs.get(address) in REMADE for address in needs):
+        return Verb.REPLACE, "its pod is made again"
+    changed = {address for address in body.uses if verbs.get(address) in REMADE} | seen.stale
+    names = ", ".join(sorted(changed))
+    if not seen.running:
+        return Verb.START, "it does not run"
+    if changed - set(body.reloads):
+        return Verb.RESTART, f"{names} changed"
+    if changed:
+        return Verb.RELOAD, f"{names} changed"
+    return Verb.KEEP, ""

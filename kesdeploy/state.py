@@ -1,0 +1,174 @@
+"""`state.json`: only what neither the engine nor a file can tell. Versioned, atomic, and locked while a command writes.
+
+generations: how often a resource's files were written; counted up *before* each writing.
+loaded: the generations that a running container has read. Where the two differ, it must read again; so a crash between
+writing and signalling loses nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kesdeploy.errors import Locked, StateError
+from kesdeploy.home import Home, write_private
+from kesdeploy.report import Reporter
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """The image a component runs, chosen at its first `up`."""
+
+    reference: str
+    id: str
+    digest: str
+    version: str
+    entrypoint: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class State:
+    deployment: str
+    engine: str = ""
+    sandbox: bool | None = None
+    kesdeploy: str = ""
+    keystore: str = ""
+    images: Mapping[str, Pinned] = field(default_factory=dict)
+    generations: Mapping[str, int] = field(default_factory=dict)
+    loaded: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def stale(self, container: str, uses: tuple[str, ...]) -> frozenset[str]:
+        """Which of what a container uses it has not read in its present generation."""
+        loaded = self.loaded.get(container, {})
+        return frozenset(a for a in uses if self.generations.get(a, 0) != loaded.get(a, -1))
+
+
+class StateFile:
+    """The state on disk; `update` is safe to call from several threads."""
+
+    def __init__(self, home: Home, value: State) -> None:
+        self._home = home
+        self._mutex = threading.Lock()
+        self.value = value
+
+    @classmethod
+    def open(cls, home: Home) -> StateFile:
+        """The state of a deployment; a fresh one where there is none. StateError when it is corrupt or too new."""
+        return cls(home, _read(home))
+
+    def update(self, change: Callable[[State], State]) -> State:
+        with self._mutex:
+            self.value = change(self.value)
+            text = json.dumps({"version": VERSION, **asdict(self.value)}, indent=1, sort_keys=True)
+            write_private(self._home.state, text.encode())
+            return self.value
+
+    def written(self, address: str) -> None:
+        """A resource's files are about to be written."""
+        self.update(lambda s: replace(s, generations={**s.generations, address: s.generations.get(address, 0) + 1}))
+
+    def has_loaded(self, container: str, uses: tuple[str, ...], as_of: State) -> None:
+        """A container has read what it uses, as it was in `as_of`."""
+        loaded = {address: as_of.generations.get(address, 0) for address in uses}
+        self.update(lambda s: replace(s, loaded={**s.loaded, container: loaded}))
+
+
+def _read(home: Home) -> State:
+    try:
+        document = json.loads(home.state.read_text())
+    except FileNotFoundError:
+        return State(home.name)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise StateError(f"{home.state} is corrupt", because=str(error), hint=_recover(home)) from error
+    except OSError as error:
+        raise StateError(f"cannot read {home.state}", because=error.strerror or str(error)) from error
+    return _parsed(home, document)
+
+
+def _parsed(home: Home, document: Any) -> State:
+    try:
+        version = document.pop("version")
+        if version > VERSION:
+            raise StateError(
+                f"{home.state} was written by a newer kesdeploy (format {version}; this one knows {VERSION})",
+                hint="upgrade kesdeploy: pipx upgrade kesdeploy",
+            )
+        images = {c: Pinned(**{**p, "entrypoint": tuple(p["entrypoint"])}) for c, p in document.pop("images").items()}
+        return State(**document, images=images)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise StateError(f"{home.state} is corrupt", because=repr(error), hint=_recover(home)) from error
+
+
+def _recover(home: Home) -> str:
+    return f"mv {home.state} {home.state}.broken; then run the same command: the rest is found again from engine and files"
+
+
+@contextmanager
+def locked(home: Home, *, timeout: float, report: Reporter, command: str) -> Iterator[None]:
+    """Hold the deployment for one writing command. Waits up to `timeout` seconds, naming the holder after the first.
+
+    Raises Locked. The lock is the kernel's: it ends with the process that holds it.
+    """
+    path = home.root / ".lock"
+    file = _acquire(path, time.monotonic() + timeout, report)
+    try:
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"{command} (pid {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode(), 0)
+        yield
+        os.ftruncate(file, 0)
+    finally:
+        os.close(file)
+
+
+def _acquire(path: Path, deadline: float, report: Reporter) -> int:
+    begun, told = time.monotonic(), False
+    while (file := _try(path)) is None:
+        now, holder = time.monotonic(), _holder(path)
+        if now > deadline:
+            hint = "wait for it, or raise --timeout"
+            raise Locked("another kesdeploy command holds this deployment", because=holder, hint=hint)
+        if not told and now - begun > 1 and holder:
+            report.note(f"waiting for {holder}")
+            told = True
+        time.sleep(0.1)
+    return file
+
+
+def _try(path: Path) -> int | None:
+    """The lock's file descriptor, or None while somebody else has it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    if _still_there(file, path):
+        return file
+    os.close(file)
+    return None
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _still_there(file: int, path: Path) -> bool:
+    """Whether the lock we got is still the deployment's: `destroy` removes the folder while others wait."""
+    try:
+        return os.fstat(file).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False
