@@ -20,22 +20,26 @@ _CONTEXT = {"MinIO admin API": "KMSKeyStatusHandler"}
 _HEALTH = "/minio/health/"
 _KMS = "/minio/kms/v1/"
 _ADMIN = "/minio/admin/v3/"
-_NO_ROUTE = S3Error(400, "BadRequest", "An error occurred when parsing the HTTP request")
+_STATE = (
+    ("Version", ""), ("KeyStoreLatency", 0), ("KeyStoreReachable", False), ("KeystoreAvailable", False), ("OS", ""),
+    ("Arch", ""), ("UpTime", 0), ("CPUs", 0), ("UsableCPUs", 0), ("HeapAlloc", 0), ("StackAlloc", 0),
+)  # fmt: skip
 
 
 def find(path: str) -> Answer | None:
-    """The answer to one of MinIO's own paths, None for S3."""
+    """The answer to one of MinIO's own paths, None for S3 (where nobody may have a bucket `minio`)."""
     if path.startswith(_HEALTH):
-        return {"live": _live, "ready": _ready, "cluster": _live, "cluster/read": _live}.get(
-            path.removeprefix(_HEALTH), _unknown
-        )
-    if path.startswith((_KMS, _ADMIN)):
-        return _kms
-    return _unknown if path.startswith("/minio/") else None
+        return _HEALTH_CHECKS.get(path.removeprefix(_HEALTH))
+    return _kms if path.startswith((_KMS, _ADMIN)) else None
 
 
 def _live(_: App, __: Request) -> Response:
     return Response(200)
+
+
+def _cluster(_: App, request: Request) -> Response:
+    quorum = "Read" if request.path.endswith("/read") else "Write"
+    return Response(200, {f"X-Minio-{quorum}-Quorum": "1", "X-Minio-Storage-Class-Defaults": "false"})
 
 
 def _ready(app: App, request: Request) -> Response:
@@ -49,53 +53,39 @@ def _ready(app: App, request: Request) -> Response:
     return Response(200)
 
 
-def _unknown(app: App, request: Request) -> Response:
-    return failure(app, request, _NO_ROUTE)
+_HEALTH_CHECKS: dict[str, Answer] = {"live": _live, "ready": _ready, "cluster": _cluster, "cluster/read": _cluster}
 
 
 def _kms(app: App, request: Request) -> Response:
-    path = request.path.removeprefix(_KMS).removeprefix(_ADMIN + "kms/")
-    actions: dict[tuple[str, str], Callable[[Kms, dict[str, str]], Any]] = {
-        ("GET", "status"): _status,
-        ("POST", "status"): _status,
-        ("GET", "key/status"): _key_status,
-        ("POST", "key/create"): _create,
-        ("GET", "key/list"): _list,
-        ("GET", "version"): lambda *_: {"version": VERSION},
-    }
+    path, query = request.path.removeprefix(_KMS).removeprefix(_ADMIN + "kms/"), query_of(request)
+    action, needed = _ACTIONS.get((request.method, path), (None, ""))
+    if action is None or (needed and needed not in query):
+        return failure(app, request, _no_route(request))
     try:
         verify(request, app.settings.user, app.settings.password, headers_only=True)
-        action = actions.get((request.method, path))
-        if action is None:
-            raise _NO_ROUTE
         if app.kms is None:
             raise NO_KMS
-        found = action(app.kms, query_of(request))
+        found = action(app.kms, query)
     except S3Error as error:
         return _failure(app, request, error)
-    headers = {"Content-Type": "application/json", "X-Amz-Request-Id": request_id()}
-    return Response(200, headers, b"" if found is None else json_of(found))
+    headers = {} if found is None else {"Content-Type": "application/json"}
+    return Response(200, headers | {"X-Amz-Request-Id": request_id()}, b"" if found is None else json_of(found))
+
+
+def _no_route(request: Request) -> S3Error:
+    where = f"{request.method} at '{request.path}'"
+    return S3Error(400, "BadRequest", f"An error occurred when parsing the HTTP request {where}")
 
 
 def _failure(app: App, request: Request, error: S3Error) -> Response:
     fields = {"Code": error.code, "Message": error.message, "Resource": request.path}
     body = {**fields, "RequestId": request_id(), "HostId": app.host_id}
-    return Response(error.status, {"Content-Type": "application/json"}, json_of(body))
+    return Response(error.status, {"Content-Type": "application/json"}, json_of(body) + b"\n")
 
 
 def _status(kms: Kms, _: dict[str, str]) -> Any:
-    numbers = (
-        "keystoreLatency",
-        "keystoreReachable",
-        "keystoreAvailable",
-        "os",
-        "arch",
-        "upTime",
-        "cpus",
-        "usableCPUs",
-    )
-    state = dict.fromkeys(numbers, 0) | {"os": "", "arch": "", "keystoreReachable": False, "keystoreAvailable": False}
-    return {"name": "MinIO KES", "default-key-id": kms.default_key, "endpoints": kms.status(), "state": state}
+    about = {"name": "MinIO KES", "default-key-id": kms.default_key, "endpoints": kms.status()}
+    return about | {"state": dict(_STATE)}
 
 
 def _key_status(kms: Kms, query: dict[str, str]) -> Any:
@@ -113,17 +103,28 @@ def _key_status(kms: Kms, query: dict[str, str]) -> Any:
 
 
 def _create(kms: Kms, query: dict[str, str]) -> None:
-    """A key that exists is an internal error here, as in the real server."""
+    """Whatever KES refuses is an internal error here, as in the real server."""
     try:
-        kms.create(query.get("key-id", ""))
+        kms.create(query["key-id"])
     except KmsError as error:
-        if error.code != "kms:KeyAlreadyExists":
-            raise
-        why = f"We encountered an internal error, please try again.: cause({error})"
+        why = f"We encountered an internal error, please try again. ({error})"
         raise S3Error(500, "InternalError", why) from error
 
 
 def _list(kms: Kms, query: dict[str, str]) -> Any:
-    if "pattern" not in query:
-        raise _NO_ROUTE
     return [{"createdAt": "0001-01-01T00:00:00Z", "createdBy": "", "name": n} for n in kms.names(query["pattern"])]
+
+
+def _version(_: Kms, __: dict[str, str]) -> Any:
+    return {"version": VERSION}
+
+
+# What is done, and the parameter without which there is no such route.
+_ACTIONS: dict[tuple[str, str], tuple[Callable[["Kms", dict[str, str]], Any], str]] = {
+    ("GET", "status"): (_status, ""),
+    ("POST", "status"): (_status, ""),
+    ("GET", "key/status"): (_key_status, ""),
+    ("POST", "key/create"): (_create, "key-id"),
+    ("GET", "key/list"): (_list, "pattern"),
+    ("GET", "version"): (_version, ""),
+}

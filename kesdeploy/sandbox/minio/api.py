@@ -71,7 +71,6 @@ def answer(app: App, request: Request) -> Response:
         broken = S3Error(500, "InternalError", "We encountered an internal error, please try again.")
         return failure(app, request, broken, bucket, name)
     response.headers.setdefault("X-Amz-Request-Id", request_id())
-    response.headers.setdefault("Accept-Ranges", "bytes")
     return response
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from kesdeploy.sandbox.minio.errors import BAD_BUCKET
 from kesdeploy.sandbox.minio.xmltext import Document, render
 from kesdeploy.sandbox.web import Request, Response
 
@@ -61,7 +62,10 @@ def failure(app: App, request: Request, error: S3Error, bucket: str = "", name: 
     if error.status == _BODILESS:
         return Response(error.status)
     ident = request_id()
-    where = [("Key", name)] * bool(name) + [("BucketName", bucket)] * bool(bucket)
+    if request.method == "HEAD":
+        told = {"X-Minio-Error-Code": error.code, "X-Minio-Error-Desc": f'"{error.message}"'}
+        return Response(error.status, {"X-Amz-Request-Id": ident, **told})
+    where = [("Key", name)] * bool(name) + [("BucketName", bucket)] * (bool(bucket) and error is not BAD_BUCKET)
     fields = [("Code", error.code), ("Message", error.message), *where, ("Resource", request.path)]
     fields += [("RequestId", ident), ("HostId", app.host_id)]
     headers = {"Content-Type": "application/xml", "X-Amz-Request-Id": ident}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote_plus
 
 from kesdeploy.sandbox.minio import objects
 from kesdeploy.sandbox.minio.app import App, Call, xml
@@ -104,15 +104,20 @@ def list_objects(app: App, call: Call) -> Response:
     limit = _limit(call.query.get("max-keys", ""))
     prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
     entries = _entries(app, call.bucket, prefix, delimiter, after)
-    shown, more = entries[:limit], len(entries) > limit
-    quoted = quote if call.query.get("encoding-type") == "url" else str
+    shown, more = entries[:limit], 0 < limit < len(entries)
+    url = call.query.get("encoding-type") == "url"
+
+    def quoted(text: str) -> str:
+        return quote_plus(text, safe="/") if url else text
+
     head: list[Document] = [("Name", call.bucket), ("Prefix", quoted(prefix))]
     head += _position(call, after, shown, more, v2=v2)
-    head += [("MaxKeys", limit), ("Delimiter", quoted(delimiter)), ("IsTruncated", str(more).lower())]
-    head += [("EncodingType", "url")] if quoted is quote else []
+    head += [("MaxKeys", limit)] + ([("Delimiter", quoted(delimiter))] if delimiter else [])
+    head += [("IsTruncated", str(more).lower())]
     contents: list[Document] = [_content(app, call.bucket, n, m, quoted(n)) for n, m in shown if m]
     common: list[Document] = [("CommonPrefixes", [("Prefix", quoted(n))]) for n, m in shown if m is None]
-    return xml(("ListBucketResult", head + contents + common))
+    last: list[Document] = [("EncodingType", "url")] if url else []
+    return xml(("ListBucketResult", head + contents + common + last))
 
 
 def _limit(text: str) -> int:
@@ -124,8 +129,9 @@ def _limit(text: str) -> int:
 def _position(call: Call, after: str, shown: list[tuple[str, Meta | None]], more: bool, *, v2: bool) -> list[Document]:
     last = shown[-1][0] if shown else ""
     if not v2:
-        return [("Marker", after)] + ([("NextMarker", last)] if more and call.query.get("delimiter") else [])
-    found: list[Document] = [("StartAfter", call.query.get("start-after", "")), ("KeyCount", len(shown))]
+        return [("Marker", after)] + ([("NextMarker", last)] if more else [])
+    start = call.query.get("start-after")
+    found: list[Document] = ([("StartAfter", start)] if start else []) + [("KeyCount", len(shown))]
     token = call.query.get("continuation-token")
     found += [("ContinuationToken", token)] if token else []
     return found + ([("NextContinuationToken", last)] if more else [])

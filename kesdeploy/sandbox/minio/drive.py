@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kesdeploy.sandbox.minio.errors import BAD_OBJECT, NO_KEY, Fatal
+from kesdeploy.sandbox.minio.errors import BAD_OBJECT, NO_KEY, Fatal, S3Error
 
 MAGIC = b"KDSB1\n"
 SYSTEM = ".minio.sys"
@@ -152,7 +152,7 @@ class Drive:
     def _data_of(self, folder: Path) -> str:
         try:
             return self._meta(folder).data
-        except type(NO_KEY):
+        except S3Error:
             return ""
 
     def delete(self, bucket: str, name: str) -> None:

@@ -21,12 +21,6 @@ HEADER = "X-Amz-Server-Side-Encryption"
 KEY_HEADER = HEADER + "-Aws-Kms-Key-Id"
 CONTEXT_HEADER = HEADER + "-Context"
 _ARN = "arn:aws:kms:"
-_BAD_METHOD = S3Error(
-    400,
-    "InvalidArgument",
-    "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms",
-)
-_BAD_ALGORITHM = S3Error(400, "InvalidRequest", "The encryption method specified is not supported")
 _NOT_ON_READ = S3Error(400, "BadRequest", "400 BadRequest")
 
 
@@ -35,15 +29,21 @@ def asked(request: Request) -> Wanted | None:
     method, key = request.header(HEADER), request.header(KEY_HEADER)
     if not method:
         if key:
-            raise _BAD_METHOD
+            raise _unsupported(request)
         return None
     if method == "AES256":
         if key:
-            raise _BAD_METHOD
+            raise _unsupported(request)
         return Wanted("S3")
     if method != "aws:kms":
-        raise _BAD_ALGORITHM
+        raise _unsupported(request)
     return Wanted("KMS", key.removeprefix(_ARN), _context(request.header(CONTEXT_HEADER)))
+
+
+def _unsupported(request: Request) -> S3Error:
+    why = "The encryption method is not supported"
+    where = request.path.lstrip("/")
+    return S3Error(400, "InvalidArgument", f"Invalid arguments provided for {where}: ({why})")
 
 
 def refuse_on_read(request: Request) -> None:

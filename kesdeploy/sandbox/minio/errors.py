@@ -11,14 +11,15 @@ class Fatal(Exception):
 
 @dataclass(frozen=True)
 class S3Error(Exception):
-    """An answer other than what was asked for."""
+    """An answer other than what was asked for. `cause` is for the log, and for who may administer."""
 
     status: int
     code: str
     message: str
+    cause: str = ""
 
     def __str__(self) -> str:
-        return self.message
+        return f"{self.message}: {self.cause}" if self.cause else self.message
 
 
 class KmsError(S3Error):

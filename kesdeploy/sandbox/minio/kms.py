@@ -98,7 +98,7 @@ class Kms:
     def _ask(self, what: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
         code, words = _FAILED[what]
         if not self.endpoints:
-            raise KmsError(500, code, f"{words}: kes: no server endpoint")
+            raise KmsError(500, code, words, "kes: no server endpoint")
         order = random.sample(self.endpoints, len(self.endpoints))
         for endpoint in order[:-1]:
             try:
@@ -119,7 +119,7 @@ class Kms:
                     time.sleep(random.uniform(0.2, 1.0))  # noqa: S311
                     continue
                 why = f"kes: connection error: {describe(error, method, url)}"
-                raise KmsError(500, code, f"{words}: {why}") from error
+                raise KmsError(500, code, words, why) from error
             return _answer(what, status, content)
         raise AssertionError
 
@@ -145,7 +145,7 @@ def _answer(what: str, status: int, content: bytes) -> dict[str, Any]:
     if status == _BAD and message == _NOT_AUTHENTIC:
         raise NOT_AUTHENTIC
     code, words = _FAILED[what]
-    raise KmsError(500, code, f"{words}: {message}")
+    raise KmsError(500, code, words, message)
 
 
 def _trust(settings: KmsSettings, ca: str) -> Trust:

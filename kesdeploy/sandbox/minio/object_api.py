@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from kesdeploy.sandbox.minio import objects, sealing
-from kesdeploy.sandbox.minio.app import App, Call, xml
+from kesdeploy.sandbox.minio.app import App, Call, failure, xml
 from kesdeploy.sandbox.minio.encryption_rule import decide, refuse_on_read, response_headers
 from kesdeploy.sandbox.minio.errors import BAD_RANGE, NO_KEY, NOT_MODIFIED, PRECONDITION, KmsError, S3Error
 from kesdeploy.sandbox.minio.xmltext import when
@@ -52,7 +52,7 @@ def user_headers(call: Call) -> dict[str, str]:
     if encoding := [e for e in found.pop("Content-Encoding", "").split(",") if e.strip() not in ("", "aws-chunked")]:
         found["Content-Encoding"] = ",".join(encoding)
     found.setdefault("Content-Type", "binary/octet-stream")
-    own = {n.title(): v for n, v in call.request.headers.items() if n.lower().startswith("x-amz-meta-")}
+    own = {n.lower(): v for n, v in call.request.headers.items() if n.lower().startswith("x-amz-meta-")}
     return found | own
 
 
@@ -69,7 +69,7 @@ def _copy(app: App, call: Call) -> Response:
     meta = objects.put(app.drive, call.bucket, call.name, reader(stream), user, sealed)
     etag = objects.open_etag(meta, sealed.key if sealed else None)
     result = xml(("CopyObjectResult", [("LastModified", when(meta.modified)), ("ETag", f'"{etag}"')]))
-    result.headers |= response_headers(meta.system)
+    result.headers["ETag"] = f'"{etag}"'
     return result
 
 
@@ -90,7 +90,10 @@ def get(app: App, call: Call) -> Response:
     head = call.request.method == "HEAD"
     key = _key(app, call, meta, head=head)
     etag = objects.open_etag(meta, key)
-    _check_conditions(call, etag, meta.modified)
+    if error := _unmet(call, etag, meta.modified):
+        refusal = failure(app, call.request, error, call.bucket, call.name)
+        refusal.headers["ETag"] = f'"{etag}"'
+        return refusal
     start, end, partial = _span(call.header("Range"), meta.size)
     headers = {
         **meta.user,
@@ -141,17 +144,18 @@ def _check_put(app: App, call: Call) -> None:
         raise PRECONDITION
 
 
-def _check_conditions(call: Call, etag: str, modified: float) -> None:
+def _unmet(call: Call, etag: str, modified: float) -> S3Error | None:
     match, none = (call.header(n) for n in ("If-Match", "If-None-Match"))
     if match and match.strip('"') not in (etag, "*"):
-        raise PRECONDITION
+        return PRECONDITION
     if none and none.strip('"') in (etag, "*"):
-        raise NOT_MODIFIED
+        return NOT_MODIFIED
     since, before = (_date(call.header(n)) for n in ("If-Modified-Since", "If-Unmodified-Since"))
     if since is not None and not none and int(modified) <= since:
-        raise NOT_MODIFIED
+        return NOT_MODIFIED
     if before is not None and not match and int(modified) > before:
-        raise PRECONDITION
+        return PRECONDITION
+    return None
 
 
 def _date(text: str) -> float | None:

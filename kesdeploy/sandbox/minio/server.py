@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kesdeploy.sandbox.minio.settings import Settings
 
 _ENDS = (signal.SIGTERM, signal.SIGINT)
+_HEADERS = {HEADER: "true", "Accept-Ranges": "bytes", "Vary": "Origin"}
 _GRACE = 0.5  # seconds
 
 
@@ -58,7 +59,9 @@ class Certificates:
 
 def run(argv: list[str]) -> None:
     """Serve until SIGTERM. Raises Fatal."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, (*_ENDS, signal.SIGHUP))  # a container's first process would not be ended by them
+    signal.pthread_sigmask(
+        signal.SIG_BLOCK, (*_ENDS, signal.SIGHUP)
+    )  # a container's first process would not be ended by them
     say(log_line("MinIO"))
     found = settings.read(argv)
     certificates = Certificates(found.certs)
@@ -117,9 +120,7 @@ def _server(address: str, respond: Handler, certificates: Certificates) -> Serve
     host, _, port = address.rpartition(":")
     try:
         where = (host.strip("[]"), int(port))
-        return Server(
-            where, respond, name=server_header("minio"), handshake=certificates.wire, headers={HEADER: "true"}
-        )
+        return Server(where, respond, name=server_header("minio"), handshake=certificates.wire, headers=_HEADERS)
     except ValueError:
         raise Fatal(f"Invalid address {address}") from None
     except OSError as error:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kesdeploy.sandbox.minio import multipart, objects
 from kesdeploy.sandbox.minio.app import App, Call, xml
 from kesdeploy.sandbox.minio.encryption_rule import response_headers
-from kesdeploy.sandbox.minio.errors import BAD_XML, S3Error
+from kesdeploy.sandbox.minio.errors import BAD_PART, BAD_XML, S3Error
 from kesdeploy.sandbox.minio.object_api import new_key, reader, user_headers
 from kesdeploy.sandbox.minio.xmltext import Document, parse, when
 from kesdeploy.sandbox.web import Response
@@ -32,7 +33,7 @@ def put_part(app: App, call: Call) -> Response:
     upload = _upload(app, call)
     text = call.query.get("partNumber", "")
     if not text.isdigit() or not 1 <= int(text) <= _MAX_PARTS:
-        raise S3Error(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+        raise BAD_PART
     copied = call.header("x-amz-copy-source")
     read = _copied(app, call, copied) if copied else call.payload.read
     etag = multipart.put_part(app.drive, app.kms, upload, int(text), read)
@@ -82,12 +83,14 @@ def complete(app: App, call: Call) -> Response:
     where = f"http://{call.header('Host')}/{call.bucket}/{call.name}"
     fields = [("Location", where), ("Bucket", call.bucket), ("Key", call.name), ("ETag", f'"{meta.etag}"')]
     response = xml(("CompleteMultipartUploadResult", fields))
-    response.headers |= response_headers(meta.system)
+    response.headers |= {"ETag": f'"{meta.etag}"', **response_headers(meta.system)}
     return response
 
 
 def abort(app: App, call: Call) -> Response:
-    multipart.abort(_upload(app, call))
+    """What is not there is as good as aborted."""
+    with suppress(S3Error):
+        multipart.abort(_upload(app, call))
     return Response(204)
 
 
