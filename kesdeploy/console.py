@@ -1,0 +1,201 @@
+"""The console: alone in printing.
+
+Talk (steps, notes, warnings, errors, prompts) goes to stderr; data goes to stdout, as text for people or, with
+`--json`, as exactly one document (one a line with `--follow` and `--watch`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any, ClassVar, Final, TextIO, TypeAlias
+
+from kesdeploy import complaint
+from kesdeploy.blocks import Block, lines_of
+from kesdeploy.errors import KesdeployError, Problem
+from kesdeploy.hidden import Hidden
+from kesdeploy.live import Steps
+from kesdeploy.prompt import Choice, Prompt, anything
+from kesdeploy.result import Result, document, of_error
+from kesdeploy.terminal import Mark, Terminal, defused
+
+View: TypeAlias = Callable[[dict[str, Any]], str | Iterable[Block]]
+
+_CLEAR: Final = "\033[H\033[2J\033[3J"
+
+
+class NobodyReads(KesdeployError):
+    """The reader of our output is gone (`| head`): the end, and no error."""
+
+    exit_code: ClassVar[int] = 0
+    code: ClassVar[str] = "nobody-reads"
+
+
+class Console:
+    """What the user sees. A Reporter, safe to use from several threads at once.
+
+    json: one document on stdout instead of text. verbose: errors show where they happened. quiet: only warnings and
+    errors.
+    secrets: texts to replace in everything that is printed, see `hide`.
+    """
+
+    def __init__(
+        self,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+        *,
+        json: bool = False,
+        verbose: bool = False,
+        quiet: bool = False,
+        secrets: Iterable[str] = (),
+    ) -> None:
+        self.json: Final = json
+        self.verbose: Final = verbose
+        self.quiet: Final = quiet
+        self._out = Terminal(out or sys.stdout)
+        self._err = Terminal(err or sys.stderr)
+        self._steps = Steps(self._err)
+        self._hidden = Hidden(secrets)
+        self._warnings: tuple[Problem, ...] = ()
+        self._answered = False
+
+    # --- talk
+
+    def step(self, title: str) -> AbstractContextManager[None]:
+        return nullcontext() if self.quiet else self._steps.step(self._clean(" ".join(title.split())))
+
+    def note(self, text: str) -> None:
+        if not self.quiet:
+            self._say("note", text)
+
+    def warn(self, text: str) -> None:
+        self._warnings += (Problem("warning", self._hidden.text(text)),)
+        self._say("warn", text)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What was warned of so far."""
+        return self._warnings
+
+    def hide(self, secret: str) -> None:
+        """Print REDACTED wherever this text would appear. A last net, for what servers repeat."""
+        self._hidden.add(secret)
+
+    def tell(self, blocks: Iterable[Block]) -> None:
+        """Blocks as talk: what a prompt is about."""
+        self._steps.say(*self._cleaned(lines_of(blocks, self._err)))
+
+    def ask(
+        self,
+        prompt: str,
+        *,
+        default: str = "",
+        secret: bool = False,
+        choices: Sequence[Choice] = (),
+        validate: Callable[[str], str] = anything,
+    ) -> str:
+        """What the user types, once `validate` has no complaint about it. Interrupted on Ctrl-C and Ctrl-D."""
+        return self._prompt.ask(prompt, default=default, secret=secret, choices=choices, validate=validate)
+
+    def confirm(self, prompt: str, *, default: bool = False) -> bool:
+        return self._prompt.confirm(prompt, default=default)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody is there to be asked."""
+        return not self.json and self._err.tty and bool(sys.stdin) and sys.stdin.isatty()
+
+    # --- data
+
+    def show(self, result: Result, view: View, *, reveal: bool = False) -> int:
+        """Print the result and give back its exit code.
+
+        reveal: the secrets in it are what was asked for (`env`, `key dek`, `key decrypt`; nothing else).
+        """
+        if self.json:
+            self._document(result, reveal=reveal)
+        else:
+            self._print(self._viewed(result, view, self._out, reveal=reveal))
+            self._speak_of(result)
+        return result.exit_code
+
+    def stream(self, line: dict[str, Any] | str) -> None:
+        """One line of `--follow`: a document (NDJSON), or text. NobodyReads when nobody does."""
+        if isinstance(line, str):
+            self._print(self._clean(line) + "\n")
+        else:
+            self._answered = True
+            self._print(_encoded(self._hidden.data(line), indent=None))
+        if self._out.gone:
+            raise NobodyReads("nobody reads the output")
+
+    def clear_and_show(self, result: Result, view: View) -> None:
+        """The result of this moment, for `--watch`: in the place of the last one on a terminal, below it elsewhere."""
+        if self.json:
+            self.stream(document(self._complete(result)))
+            return
+        self._print((_CLEAR if self._out.live else "") + self._viewed(result, view, self._out, reveal=False))
+        if self._out.gone:
+            raise NobodyReads("nobody reads the output")
+
+    def fail(self, error: BaseException, *, command: str = "kesdeploy") -> int:
+        """Say what went wrong, in three lines at most, and give back the exit code. Never raises."""
+        mine = complaint.known(error)
+        if isinstance(mine, NobodyReads):
+            return mine.exit_code
+        if self.json and not self._answered:
+            self._document(of_error(command, mine), reveal=False)
+        first, *others = complaint.lines(mine)
+        self._steps.say(f"{self._err.paint('error:', 'red')} {self._clean(first)}", *map(self._clean, others))
+        if self.verbose:
+            self._steps.say(*map(self._clean, complaint.trace(error)))
+        return mine.exit_code
+
+    # --- how
+
+    @property
+    def _prompt(self) -> Prompt:
+        return Prompt(self.tell)
+
+    def _say(self, mark: Mark, text: str) -> None:
+        self._steps.say(f"{self._err.mark(mark)} {self._clean(text)}")
+
+    def _speak_of(self, result: Result) -> None:
+        """The problems that were not told as warnings already."""
+        for problem in result.problems:
+            if problem not in self._warnings:
+                self._say("warn" if result.ok else "failed", problem.message)
+                self._steps.say(*([f"  try: {self._clean(problem.hint)}"] if problem.hint else []))
+
+    def _viewed(self, result: Result, view: View, terminal: Terminal, *, reveal: bool) -> str:
+        shown = view(result.data if reveal else self._hidden.data(result.data))
+        if isinstance(shown, str):
+            return shown if shown.endswith("\n") or not shown else f"{shown}\n"
+        return "".join(f"{line}\n" for line in lines_of(shown, terminal))
+
+    def _document(self, result: Result, *, reveal: bool) -> None:
+        self._answered = True
+        body = document(self._complete(result))
+        self._print(_encoded(body if reveal else self._hidden.data(body), indent=2))
+
+    def _complete(self, result: Result) -> Result:
+        new = tuple(problem for problem in self._warnings if problem not in result.problems)
+        return replace(result, problems=result.problems + new)
+
+    def _print(self, text: str) -> None:
+        with self._steps.aside():
+            self._out.write(text)
+
+    def _clean(self, text: str) -> str:
+        return defused(self._hidden.text(text))
+
+    def _cleaned(self, lines: Iterable[str]) -> list[str]:
+        return [self._hidden.text(line) for line in lines]
+
+
+def _encoded(body: Any, *, indent: int | None) -> str:
+    import json
+
+    return json.dumps(body, indent=indent, ensure_ascii=False, default=str) + "\n"
