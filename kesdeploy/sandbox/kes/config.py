@@ -64,7 +64,7 @@ class Config:
 def read(path: str) -> Config:
     """Read and judge the file, without opening anything that it names. Fatal with the real server's text."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path or "/nonexistent").read_text(encoding="utf-8")
     except FileNotFoundError:
         raise Fatal(f"open {path}: no such file or directory") from None
     except OSError as error:

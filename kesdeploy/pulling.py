@@ -1,0 +1,108 @@
+"""The question of `--images auto`: can all of these be had? Answered within seconds, whatever a registry does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from kesdeploy.errors import KesdeployError
+
+if TYPE_CHECKING:
+    from kesdeploy.engines import Engine
+    from kesdeploy.report import Reporter
+
+QUESTION = 8.0  # seconds for all of it
+SILENCE = 4.0  # seconds without a line, after which one source is dropped
+_SAYS_NOTHING = ("Trying to pull",)  # what an engine says before the registry has answered
+
+
+class _Dropped(Exception):  # noqa: N818  it is no error: another source was faster, or the question is answered
+    """Ends a pull that is no longer wanted, from inside its progress callback."""
+
+
+class _Race:
+    """The pulls of one component, all sources at once. The first whose registry sends something goes on alone."""
+
+    def __init__(self, engine: Engine, sources: Sequence[str], changed: threading.Condition) -> None:
+        self._engine = engine
+        self._changed = changed
+        self._left = len(sources)
+        self._over = False
+        self.winner = ""
+        self.done = False
+        self.refusals: list[str] = []
+        for source in sources:
+            threading.Thread(target=self._pull, args=(source,), daemon=True).start()
+
+    @property
+    def lost(self) -> bool:
+        return self._left == 0 and not self.done
+
+    def drop(self) -> None:
+        self._over = True
+
+    def _pull(self, source: str) -> None:
+        try:
+            self._engine.pull(source, stall=SILENCE, progress=lambda line: self._heard(source, line))
+            self._heard(source, "done")
+            self._end(source, "")
+        except _Dropped:
+            self._end(source, "not the first")
+        except KesdeployError as error:
+            self._end(source, error.because or error.what)
+
+    def _heard(self, source: str, line: str) -> None:
+        with self._changed:
+            if self._over or self.winner not in ("", source):
+                raise _Dropped
+            if not line.startswith(_SAYS_NOTHING) and not self.winner:
+                self.winner = source
+                self._changed.notify_all()
+
+    def _end(self, source: str, why: str) -> None:
+        with self._changed:
+            self._left -= 1
+            if not why:
+                self.done = True
+            else:
+                self.refusals.append(f"{source}: {why}")
+                self.winner = "" if self.winner == source else self.winner
+            self._changed.notify_all()
+
+
+def race(engine: Engine, wanted: Mapping[str, Sequence[str]], report: Reporter) -> list[str]:
+    """Pull every component from whichever source answers first. [] when all are here, else why not, one line each.
+
+    Mixed answers are a no: then nothing is waited for.
+    """
+    changed = threading.Condition()
+    with report.step("Asking the registries"), changed:
+        races = {name: _Race(engine, sources, changed) for name, sources in wanted.items()}
+        _wait(races, changed, until=time.monotonic() + QUESTION)
+        refused = {n: r for n, r in races.items() if not r.winner and not r.done}
+        if refused:
+            for each in races.values():
+                each.drop()
+            return [f"{n}: {'; '.join(r.refusals) or 'no answer'}" for n, r in refused.items()]
+    return _finish(races, changed, report)
+
+
+def _wait(races: Mapping[str, _Race], changed: threading.Condition, *, until: float) -> None:
+    """Until each component has a source that answers, or one can have none, or time is up."""
+    while not all(r.winner or r.done for r in races.values()) and not any(r.lost for r in races.values()):
+        left = until - time.monotonic()
+        if left <= 0 or not changed.wait(left):
+            return
+
+
+def _finish(races: Mapping[str, _Race], changed: threading.Condition, report: Reporter) -> list[str]:
+    """What can be had is waited for; its own silence is the only limit."""
+    with report.step("Pulling the images"), changed:
+        while not all(r.done for r in races.values()) and not any(r.lost for r in races.values()):
+            changed.wait(1.0)
+        lost = [f"{n}: {'; '.join(r.refusals)}" for n, r in races.items() if not r.done]
+        for each in races.values():
+            each.drop()
+    return lost
