@@ -49,7 +49,7 @@ class Prompt:
         if choices:
             self._list(choices)
         while True:
-            typed = _typed(prompt, default, secret=secret)
+            typed = self._typed(prompt, default, secret=secret)
             answer = _chosen(typed, choices) if choices else typed
             complaint = validate(answer) if answer is not None else f"type a number from 1 to {len(choices)}, or a name"
             if answer is not None and not complaint:
@@ -59,21 +59,31 @@ class Prompt:
     def confirm(self, prompt: str, *, default: bool) -> bool:
         import typer
 
-        with _interruptible():
+        with self._interruptible():
             return typer.confirm(prompt, default=default, err=True)
 
     def _list(self, choices: Sequence[Choice]) -> None:
-        rows = [(f"{number})", choice.value, choice.title, choice.summary) for number, choice in enumerate(choices, 1)]
-        self._tell([Table((), rows), Lines([""])])
+        rows = [(f"{number}) {choice.value}", _explained(choice)) for number, choice in enumerate(choices, 1)]
+        self._tell([Table((), rows), Lines(())])
 
+    def _typed(self, prompt: str, default: str, *, secret: bool) -> str:
+        import typer
 
-def _typed(prompt: str, default: str, *, secret: bool) -> str:
-    import typer
+        with self._interruptible(own_line=not secret):
+            answer = typer.prompt(prompt, default=default, show_default=bool(default), hide_input=secret, err=True)
+        # A secret may begin or end with white space; whoever uses it refuses that with the reason.
+        return str(answer) if secret else str(answer).strip()
 
-    with _interruptible():
-        answer = typer.prompt(prompt, default=default, show_default=bool(default), hide_input=secret, err=True)
-    # A secret may begin or end with white space; whoever uses it refuses that with the reason.
-    return str(answer) if secret else str(answer).strip()
+    @contextmanager
+    def _interruptible(self, *, own_line: bool = True) -> Iterator[None]:
+        import typer
+
+        try:
+            yield
+        except (typer.Abort, KeyboardInterrupt, EOFError):
+            if own_line:  # what was typed still stands on it; a hidden prompt ends its line itself
+                self._tell([Lines([""])])
+            raise Interrupted("interrupted", hint="nothing was changed; run the same command again") from None
 
 
 def _chosen(typed: str, choices: Sequence[Choice]) -> str | None:
@@ -87,11 +97,5 @@ def _chosen(typed: str, choices: Sequence[Choice]) -> str | None:
     return alike[0] if len(alike) == 1 else None
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    import typer
-
-    try:
-        yield
-    except (typer.Abort, KeyboardInterrupt, EOFError):
-        raise Interrupted("interrupted", hint="nothing was changed; run the same command again") from None
+def _explained(choice: Choice) -> str:
+    return f"{choice.title}: {choice.summary}" if choice.summary else choice.title
