@@ -51,7 +51,8 @@ def _split(args: list[str]) -> tuple[dict[str, str], list[str]]:
         if arg in ("-h", "--help"):
             _help()
         name, equals, value = arg.lstrip("-").partition("=")
-        found[_known(arg, name)] = value if equals else _next(arg, queue)
+        known = _known(arg, name)
+        found[known] = value if equals else _next(arg, queue)
     return found, rest
 
 

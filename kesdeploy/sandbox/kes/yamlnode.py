@@ -101,7 +101,7 @@ class Node:
 
     def boolean(self) -> bool:
         value = self.text()
-        is_text = self.present and (self.raw.style is not None or value != self.plain())
+        is_text = self.present and (bool(self.raw.style) or value != self.plain())
         if value in _OLD_TRUE or (value in _TRUE and not is_text):
             return True
         if not value or value in _OLD_FALSE or (value in _FALSE and not is_text):
