@@ -1,0 +1,23 @@
+"""Certificates, KES API keys and identities. Bytes in memory: nothing here touches a disk, a network or a clock.
+
+Every `now` is an aware datetime that the caller brings. PEM goes in and out as bytes; private keys are PKCS#8, which
+KES, MinIO and OpenBao all read.
+"""
+
+from kesdeploy.pki.authority import Authority, Leaf, LeafRequest, Usage
+from kesdeploy.pki.identity import api_key_of, identity, key_of, new_api_key
+from kesdeploy.pki.inspection import CertificateInfo, describe, reason_to_reissue
+
+__all__ = [
+    "Authority",
+    "CertificateInfo",
+    "Leaf",
+    "LeafRequest",
+    "Usage",
+    "api_key_of",
+    "describe",
+    "identity",
+    "key_of",
+    "new_api_key",
+    "reason_to_reissue",
+]
