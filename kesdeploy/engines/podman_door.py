@@ -1,0 +1,184 @@
+"""One request to Podman's API: a client a thread, a time-out on every call, foreign exceptions translated."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kesdeploy.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from podman import PodmanClient
+    from podman.api.client import APIResponse
+
+    from kesdeploy.engines.podman_service import Companion
+
+CONNECT_SECONDS = 10.0
+Result = TypeVar("Result")
+
+
+class Refused(EngineError):
+    """Podman answered, and the answer was no. `status` is the HTTP status."""
+
+    def __init__(self, what: str, *, because: str = "", hint: str = "", status: int = 0) -> None:
+        super().__init__(what, because=because, hint=hint)
+        self.status = status
+
+
+class TimedOut(EngineError):
+    """Podman did not answer in time. It carries on: what was asked may still happen (engines.md 1.6)."""
+
+
+class NotListening(EngineError):
+    """The request was not sent, because nobody accepts connections."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request. `what` is the sentence for the error, `timeout` is in seconds without a byte (None: for ever)."""
+
+    what: str
+    method: str
+    path: str
+    params: dict[str, Any] = field(default_factory=dict)
+    body: Any = None
+    timeout: float | None = 60.0
+    stream: bool = False
+    compatible: bool = False
+
+
+class Door:
+    """Podman's API at one address. Safe to use from several threads: each has its own client."""
+
+    def __init__(self, url: str, companion: Companion | None = None) -> None:
+        self.url = url
+        self._companion = companion
+        self._mending = threading.Lock()
+        self._local = threading.local()
+
+    @property
+    def client(self) -> PodmanClient:
+        """This thread's podman-py client."""
+        if not hasattr(self._local, "client"):
+            from podman import PodmanClient
+
+            self._local.client = PodmanClient(base_url=self.url, timeout=60)
+        client: PodmanClient = self._local.client
+        return client
+
+    def do(self, what: str, action: Callable[[PodmanClient], Result]) -> Result:
+        """Call podman-py. A service of our own that is gone is started again, as nothing was sent to it.
+
+        Raises Refused, TimedOut, EngineError.
+        """
+        try:
+            with translated(what):
+                return action(self.client)
+        except NotListening:
+            if self._companion is None:
+                raise
+            with self._mending:
+                self._companion.ensure()
+        with translated(what):
+            return action(self.client)
+
+    def send(self, call: Call) -> APIResponse:
+        """A raw request, for what podman-py lacks. Raises as `do`."""
+        return self.do(call.what, lambda client: _sent(client, call))
+
+    def json(self, call: Call) -> Any:
+        with translated(call.what):
+            return self.send(call).json()
+
+
+def _sent(client: PodmanClient, call: Call) -> APIResponse:
+    response = client.api._request(  # noqa: SLF001 - what its get, post, put and delete call
+        call.method,
+        call.path,
+        params=call.params,
+        data=_encoded(call.body),
+        headers=_headers(call.body),
+        timeout=(CONNECT_SECONDS, call.timeout),  # type: ignore[arg-type]  # either is fine
+        stream=call.stream,
+        compatible=call.compatible,
+    )
+    if response.status_code >= 400:  # noqa: PLR2004
+        raise Refused(call.what, because=words(response.text), status=response.status_code)
+    return response
+
+
+def _encoded(body: Any) -> Any:
+    return json.dumps(body) if isinstance(body, dict) else body
+
+
+def _headers(body: Any) -> dict[str, str]:
+    if body is None:
+        return {}
+    return {"Content-Type": "application/json" if isinstance(body, dict) else "application/x-tar"}
+
+
+def words(body: str) -> str:
+    """The message in an error's body: `{"cause", "message"}`, `{"Errs": […]}` (pods), or plain text."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return body.strip()[:600]
+    if not isinstance(found, dict):
+        return str(found)
+    if errors := found.get("Errs"):
+        return "; ".join(str(error) for error in errors if error)
+    return str(found.get("message") or found.get("cause") or found.get("error") or body)
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Whatever podman-py, requests, urllib3 and json raise, as an EngineError."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception as error:
+        from podman.errors import PodmanError
+        from requests import RequestException
+        from urllib3.exceptions import HTTPError
+
+        if isinstance(error, PodmanError | RequestException | HTTPError | OSError | ValueError):
+            raise _translation(what, error) from error
+        raise
+
+
+def _translation(what: str, error: Exception) -> EngineError:
+    from requests import Timeout
+    from urllib3.exceptions import ReadTimeoutError
+
+    response = getattr(error, "response", None)
+    if response is not None:  # requests' responses are false when they are errors
+        return Refused(what, because=words(response.text), status=response.status_code)
+    chain = list(_chain(error))
+    if any(isinstance(link, TimeoutError | Timeout | ReadTimeoutError) for link in chain):
+        return TimedOut(what, because="Podman did not answer in time", hint="kesdeploy doctor")
+    if any(isinstance(link, PermissionError) for link in chain):
+        return EngineError(what, because="no right to use Podman's socket", hint="kesdeploy doctor")
+    if any(isinstance(link, ConnectionRefusedError | FileNotFoundError) for link in chain):
+        return NotListening(what, because="Podman's service does not answer any more", hint="kesdeploy doctor")
+    if any(isinstance(link, ConnectionError) for link in chain):
+        because = "Podman's service ended while it worked on this"
+        return EngineError(what, because=because, hint="run the same command again: it continues where it stopped")
+    return EngineError(what, because=str(getattr(error, "explanation", None) or error))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, what it hides in its arguments (urllib3 does), and what caused it."""
+    seen: list[BaseException] = []
+    todo = [error]
+    while todo:
+        link = todo.pop()
+        if isinstance(link, BaseException) and link not in seen:
+            seen.append(link)
+            yield link
+            todo += [link.__cause__, link.__context__, *(arg for arg in link.args if isinstance(arg, BaseException))]
