@@ -1,0 +1,118 @@
+"""One HTTPS door for every service: the deployment's CA and no other, time-outs always, the server's own words kept."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kesdeploy.errors import ServiceError
+
+if TYPE_CHECKING:
+    from urllib3 import PoolManager
+
+Pair = tuple[Path, Path]
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise ServiceError("the answer is not JSON", because=str(error), status=self.status) from error
+
+
+class Door:
+    """A service at `address`. `ca`: the only trusted authority (None for plain HTTP); `pair`: client certificate and key.
+
+    `timeout` is in seconds, for connecting and for each read. Proxies of the environment are never used. Safe to share
+    between threads; connections are kept alive.
+    """
+
+    def __init__(self, address: str, *, ca: Path | None, pair: Pair | None = None, timeout: float = 15) -> None:
+        self.address = address.rstrip("/")
+        self.timeout = timeout
+        self.pool = _pool(ca, pair, timeout)
+
+    def ask(
+        self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Any answer of the server. ServiceError with status 0 when there is none."""
+        import urllib3
+
+        try:
+            answer = self.pool.request(method, self.address + path, body=body, headers=headers, retries=False)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise ServiceError(f"{self.address} does not answer", because=cause(error)) from error
+        return Answer(answer.status, answer.headers, answer.data)
+
+    def demand(self, method: str, path: str, what: str, *, body: Any = None) -> Answer:
+        """An answer of 2xx; any other is a ServiceError: `what`, because of the server's own message."""
+        data = json.dumps(body).encode() if body is not None else None
+        answer = self.ask(method, path, body=data, headers={"Content-Type": "application/json"} if data else None)
+        if answer.status // 100 != 2:
+            raise ServiceError(what, because=message(answer), status=answer.status)
+        return answer
+
+
+def message(answer: Answer) -> str:
+    """The server's own words: `message` or `errors` of a JSON body, the text of any other, else the status."""
+    try:
+        body = json.loads(answer.body)
+        words = body.get("message") or "; ".join(body.get("errors", []))
+    except (ValueError, AttributeError):
+        words = answer.body.decode(errors="replace").strip()
+    return str(words)[:400] or f"HTTP {answer.status}"
+
+
+def cause(error: BaseException) -> str:
+    """The innermost reason of a failed connection, in words."""
+    while inner := (getattr(error, "reason", None) or error.__cause__ or error.__context__):
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or error}"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, TimeoutError):
+        return "time-out"
+    return str(error) or type(error).__name__
+
+
+def served_certificate(host: str, port: int, *, timeout: float, client: Pair | None = None) -> bytes:
+    """The certificate that a server presents now, as PEM, whoever signed it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if client:
+        context.load_cert_chain(*client)
+    try:
+        with socket.create_connection((host.strip("[]"), port), timeout) as plain, context.wrap_socket(plain) as wrapped:
+            der = wrapped.getpeercert(binary_form=True) or b""
+    except OSError as error:
+        raise ServiceError(f"{host}:{port} does not answer", because=cause(error)) from error
+    return ssl.DER_cert_to_PEM_cert(der).encode()
+
+
+def _pool(ca: Path | None, pair: Pair | None, timeout: float) -> PoolManager:
+    import urllib3
+
+    limits = urllib3.Timeout(connect=timeout, read=timeout)
+    if ca is None:
+        return urllib3.PoolManager(timeout=limits, maxsize=4)
+    context = ssl.create_default_context(cafile=str(ca))
+    if pair:
+        context.load_cert_chain(*pair)
+    return urllib3.PoolManager(timeout=limits, maxsize=4, ssl_context=context)

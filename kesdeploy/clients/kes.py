@@ -1,0 +1,119 @@
+"""KES's HTTP API (2025-03-12; `state.go` and `internal/api` of its source)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kesdeploy.clients import Door, message
+from kesdeploy.errors import ServiceError
+
+# A listing ends after this many names, and cannot be followed further (kes.md 5.2).
+PAGE = 1024
+
+
+@dataclass(frozen=True)
+class DataKey:
+    """32 bytes to encrypt with, and what only the key that made it turns back into them."""
+
+    plaintext: bytes = field(repr=False)
+    ciphertext: bytes
+
+
+@dataclass(frozen=True)
+class Status:
+    """`latency` of the keystore is in milliseconds, 0 when unknown."""
+
+    version: str
+    reachable: bool
+    latency: int
+    uptime: int
+
+
+class Kes:
+    """KES at an https address, as one identity. Every refusal is a ServiceError with KES's message and status."""
+
+    def __init__(self, address: str, ca: Path, certificate: Path, key: Path, timeout: float) -> None:
+        self._door = Door(address, ca=ca, pair=(certificate, key), timeout=timeout)
+
+    def version(self) -> str:
+        return str(self._door.demand("GET", "/version", "KES does not tell its version").json()["version"])
+
+    def ready(self) -> None:
+        """Whether KES answers and reaches its keystore (that it may *use* it, only a key can tell)."""
+        self._door.demand("GET", "/v1/ready", "KES is not ready")
+
+    def status(self) -> Status:
+        body = self._door.demand("GET", "/v1/status", "KES does not tell its status").json()
+        reachable = not body.get("keystore_unreachable", False)
+        return Status(body["version"], reachable, body.get("keystore_latency", 0), body.get("uptime", 0))
+
+    def metrics(self) -> str:
+        return self._door.demand("GET", "/v1/metrics", "KES gives no metrics").body.decode()
+
+    def create_key(self, name: str) -> bool:
+        """Whether the key is new. One that exists already is left as it is."""
+        answer = self._door.ask("PUT", f"/v1/key/create/{name}")
+        if answer.status == 400 and "already exists" in message(answer):
+            return False
+        if answer.status != 200:
+            raise ServiceError(f"KES does not create the key {name!r}", because=message(answer), status=answer.status)
+        return True
+
+    def describe_key(self, name: str) -> dict[str, Any]:
+        """name, algorithm, created_at, created_by (an identity). ServiceError 404 when there is none."""
+        what = f"KES does not know the key {name!r}"
+        return dict(self._door.demand("GET", f"/v1/key/describe/{name}", what).json())
+
+    def delete_key(self, name: str) -> None:
+        self._door.demand("DELETE", f"/v1/key/delete/{name}", f"KES does not delete the key {name!r}")
+
+    def import_key(self, name: str, key: bytes, cipher: str = "AES256") -> None:
+        body = {"key": _b64(key), "cipher": cipher}
+        self._door.demand("PUT", f"/v1/key/import/{name}", f"KES does not import the key {name!r}", body=body)
+
+    def list_keys(self, prefix: str = "") -> Iterator[str]:
+        """Names with this prefix, in KES's order; past one page, by longer prefixes (decisions 21: none may end in `-`)."""
+        names = self._page(prefix)
+        yield from names
+        if len(names) >= PAGE:
+            seen = set(names)
+            for deeper in _deeper(prefix):
+                yield from (name for name in self.list_keys(deeper) if name not in seen)
+
+    def _page(self, prefix: str) -> list[str]:
+        answer = self._door.demand("GET", f"/v1/key/list/{prefix}", "KES does not list its keys")
+        return [name for name in answer.json().get("names") or [] if name]
+
+    def generate(self, name: str, context: bytes = b"") -> DataKey:
+        what = f"KES does not make a data key with {name!r}"
+        body = self._door.demand("PUT", f"/v1/key/generate/{name}", what, body={"context": _b64(context)}).json()
+        return DataKey(base64.b64decode(body["plaintext"]), base64.b64decode(body["ciphertext"]))
+
+    def encrypt(self, name: str, plaintext: bytes, context: bytes = b"") -> bytes:
+        body = {"plaintext": _b64(plaintext), "context": _b64(context)}
+        answer = self._door.demand("PUT", f"/v1/key/encrypt/{name}", f"KES does not encrypt with {name!r}", body=body)
+        return base64.b64decode(answer.json()["ciphertext"])
+
+    def decrypt(self, name: str, ciphertext: bytes, context: bytes = b"") -> bytes:
+        """ServiceError 400 when another key made it, 404 when there is no such key."""
+        body = {"ciphertext": _b64(ciphertext), "context": _b64(context)}
+        answer = self._door.demand("PUT", f"/v1/key/decrypt/{name}", f"KES does not decrypt with {name!r}", body=body)
+        return base64.b64decode(answer.json()["plaintext"])
+
+    def describe_identity(self, identity: str) -> dict[str, Any]:
+        what = f"KES does not know the identity {identity[:12]}…"
+        return dict(self._door.demand("GET", f"/v1/identity/describe/{identity}", what).json())
+
+
+def _deeper(prefix: str) -> Iterator[str]:
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz0123456789"
+    yield from (prefix + letter for letter in letters)
+    yield from (f"{prefix}-{letter}" for letter in letters)
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,196 @@
+"""The proof: check by check, each with its evidence, and a hint when it fails. Health endpoints alone prove nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from kesdeploy import gate, pki, services
+from kesdeploy.clients import served_certificate
+from kesdeploy.deployment import Deployment
+from kesdeploy.errors import KesdeployError, ServiceError
+from kesdeploy.plan import Seen
+from kesdeploy.resources import Certificate, Container, Resource
+
+PROOF_BUCKET = "kesdeploy-proof"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at. `evidence` is what was seen, `hint` the next command when it is not ok."""
+
+    name: str
+    ok: bool
+    evidence: str
+    hint: str = ""
+
+
+Look = Callable[[Deployment], str]
+
+
+def verify(deployment: Deployment, desired: tuple[Resource, ...], *, forget: bool = True) -> tuple[Check, ...]:
+    """Every check. `forget`: KES is told to forget its cache before the object is read again (SIGHUP)."""
+    return tuple(_checks(deployment, desired, forget=forget))
+
+
+def proof(deployment: Deployment) -> tuple[Check, ...]:
+    """The object's round trip alone, with MinIO's own view of the KMS: what a second `up` repeats, without any signal."""
+    looks: dict[str, Look] = {"MinIO uses the KMS": _minio_view, "object": lambda d: round_trip(d, forget=False)}
+    return tuple(_look(deployment, name, look) for name, look in looks.items())
+
+
+def _checks(deployment: Deployment, desired: tuple[Resource, ...], *, forget: bool) -> Iterator[Check]:
+    for resource in desired:
+        if isinstance(resource.body, Container):
+            yield _look(deployment, f"{resource.name} runs as planned", lambda d, r=resource: _runs(d, r))
+    for resource in desired:
+        if isinstance(resource.body, Certificate):
+            port = _port(deployment, resource)
+            yield _look(deployment, f"certificate of {resource.name}", lambda d, r=resource, p=port: _served(d, r, p))
+    yield _look(deployment, "KES knows its client", _client)
+    yield _look(deployment, "KES refuses a stranger", _stranger)
+    yield _look(deployment, "keystore holds the key", _keystore)
+    yield _look(deployment, "MinIO is ready", _ready)
+    yield _look(deployment, "MinIO uses the KMS", _minio_view)
+    yield _look(deployment, "object", lambda d: round_trip(d, forget=forget))
+
+
+def _look(deployment: Deployment, name: str, look: Look) -> Check:
+    try:
+        return Check(name, ok=True, evidence=look(deployment))
+    except (KesdeployError, OSError) as error:
+        what = getattr(error, "what", str(error))
+        because = getattr(error, "because", "")
+        hint = getattr(error, "hint", "") or f"kesdeploy logs -n {deployment.name}"
+        return Check(name, ok=False, evidence=f"{what}: {because}" if because else what, hint=hint)
+
+
+def _runs(deployment: Deployment, resource: Resource) -> str:
+    from kesdeploy.deployment import DIGEST
+
+    assert isinstance(resource.body, Container)
+    found = deployment.engine.container(resource.body.name)
+    if found is None or not found.running:
+        state = found.state if found else "missing"
+        raise ServiceError(f"{resource.body.name} is {state}", hint=f"kesdeploy up -n {deployment.name}")
+    if found.labels.get(DIGEST) != resource.digest or Seen(found.labels.get(DIGEST, "")).digest != resource.digest:
+        raise ServiceError(f"{resource.body.name} is not what the spec wants", hint=f"kesdeploy up -n {deployment.name}")
+    return f"{found.image}, since {found.started_at[:19]}"
+
+
+def _port(deployment: Deployment, resource: Resource) -> int:
+    network = deployment.spec.network
+    return {"kes-server": network.kes_port, "minio-server": network.s3_port}.get(resource.name, network.vault_port)
+
+
+def _served(deployment: Deployment, resource: Resource, port: int) -> str:
+    assert isinstance(resource.body, Certificate)
+    client = deployment.home.identity("operator")
+    served = pki.describe(served_certificate(services.reach(deployment.spec), port, timeout=5, client=client))
+    issued = pki.describe(deployment.home.path(f"{resource.body.folder}/public.crt").read_bytes())
+    if served.serial != issued.serial:
+        hint = f"kesdeploy up -n {deployment.name}"
+        raise ServiceError("another certificate is served than the one that was issued", hint=hint)
+    days = served.days_left(deployment.now)
+    if days < 0:
+        raise ServiceError(f"it expired {-days} days ago", hint=f"kesdeploy up -n {deployment.name}")
+    return f"served as issued, {days} days left"
+
+
+def _client(deployment: Deployment) -> str:
+    kes = services.kes(deployment.spec, deployment.home)
+    kes.ready()
+    return f"KES {kes.version()}"
+
+
+def _stranger(deployment: Deployment) -> str:
+    """A certificate of our own CA over a key that no policy names: refused with 403, or by TLS."""
+    from tempfile import TemporaryDirectory
+
+    home = deployment.home
+    authority = pki.Authority(home.ca_cert.read_bytes(), home.ca_key.read_bytes())
+    leaf = authority.issue(pki.LeafRequest("stranger", (), pki.Usage.CLIENT, key="ed25519"), deployment.now)
+    with TemporaryDirectory() as folder:
+        from pathlib import Path
+
+        from kesdeploy.clients.kes import Kes
+
+        pair = Path(folder, "crt"), Path(folder, "key")
+        pair[0].write_bytes(leaf.cert_pem)
+        pair[1].write_bytes(leaf.key_pem)
+        address = f"https://{services.reach(deployment.spec)}:{deployment.spec.network.kes_port}"
+        try:
+            Kes(address, home.ca_cert, *pair, timeout=5).generate(deployment.spec.key_name)
+        except ServiceError as error:
+            if error.status == 403 or "TLS" in error.because:
+                return error.because
+            raise
+    raise ServiceError("KES made a data key for a stranger", hint="kesdeploy render shows the policies")
+
+
+def _keystore(deployment: Deployment) -> str:
+    """KES's own status is green with wrong credentials: only a key tells."""
+    kes = services.kes(deployment.spec, deployment.home, identity="minio")
+    key = deployment.spec.key_name
+    data_key = kes.generate(key, b"kesdeploy")
+    kes.decrypt(key, data_key.ciphertext, b"kesdeploy")
+    return f"{deployment.keystore.title}: {key!r} encrypts and decrypts as MinIO's identity"
+
+
+def _ready(deployment: Deployment) -> str:
+    services.minio(deployment.spec, deployment.home).ready()
+    return "ready and cluster answer 200"
+
+
+def _minio_view(deployment: Deployment) -> str:
+    status = services.minio(deployment.spec, deployment.home).key_status(deployment.spec.key_name)
+    if not status.ok:
+        raise ServiceError("MinIO cannot use its key", because=status.encryption_error or status.decryption_error)
+    return f"encryption and decryption with {status.key!r} ok"
+
+
+def round_trip(deployment: Deployment, *, forget: bool) -> str:
+    """An object goes in, comes back, says `aws:kms` and the key, and is ciphertext on disk.
+
+    With auto-encryption on, the bucket has no rule of its own: there it fails open, if it does.
+    """
+    minio, key = services.minio(deployment.spec, deployment.home), deployment.spec.key_name
+    plain = b"kesdeploy proof " + os.urandom(16).hex().encode() + b" " + b"p" * 2000
+    minio.ensure_bucket(PROOF_BUCKET)
+    if not deployment.spec.minio.auto_encryption:
+        minio.set_bucket_encryption(PROOF_BUCKET, "sse-kms", key)
+    name = f"proof-{time.time_ns()}"
+    minio.put(PROOF_BUCKET, name, plain)
+    try:
+        head = minio.head(PROOF_BUCKET, name)
+        if (head.sse, head.key) != ("aws:kms", key):
+            raise NotEncrypted("the object was stored without encryption", because=f"HEAD says {head.sse or 'nothing'}")
+        on_disk = _on_disk(deployment, name, plain)
+        if forget:
+            gate.forget_keys(deployment)
+        if minio.get(PROOF_BUCKET, name) != plain:
+            raise ServiceError("the object that came back is not the one that went in")
+    finally:
+        minio.remove(PROOF_BUCKET, name)
+    again = " and read again after KES forgot its keys" if forget else ""
+    return f"stored as aws:kms with {key!r}, {on_disk}, came back equal{again}"
+
+
+class NotEncrypted(ServiceError):
+    """MinIO stored the proof in the clear: auto-encryption was off when it started."""
+
+
+def _on_disk(deployment: Deployment, name: str, plain: bytes) -> str:
+    """That the plaintext is in no file of the object, and that there are files at all."""
+    drives = deployment.home.path("minio")
+    files = [f for folder in drives.glob(f"**/{PROOF_BUCKET}/{name}") for f in folder.rglob("*") if f.is_file()]
+    if not files:
+        raise ServiceError("the object is nowhere on disk", because=f"no {PROOF_BUCKET}/{name} below {drives}")
+    data = b"".join(file.read_bytes() for file in files)
+    if plain[:40] in data or plain[-1000:] in data:
+        raise NotEncrypted("the object lies on disk in the clear", because=str(files[0]))
+    if b"X-Minio-Internal-Server-Side-Encryption-Kms-Sealed-Key" not in data:
+        raise ServiceError("the object on disk carries no sealed key", because=str(files[0]))
+    return f"ciphertext on disk ({sum(f.stat().st_size for f in files)} bytes)"
