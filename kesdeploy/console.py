@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
-from typing import Any, ClassVar, Final, TextIO, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TextIO, TypeAlias
 
 from kesdeploy import complaint
 from kesdeploy.blocks import Block, lines_of
@@ -55,11 +55,11 @@ class Console:
         self.verbose: Final = verbose
         self.quiet: Final = quiet
         self._out = Terminal(out or sys.stdout)
-        self._err = Terminal(err or sys.stderr)
+        self._err = Terminal(err or sys.stderr, vital=False)
         self._steps = Steps(self._err)
         self._hidden = Hidden(secrets)
-        self._warnings: tuple[Problem, ...] = ()
-        self._answered = False
+        self._warnings: list[Problem] = []
+        self._answered: Literal["", "document", "lines"] = ""
 
     # --- talk
 
@@ -71,13 +71,13 @@ class Console:
             self._say("note", text)
 
     def warn(self, text: str) -> None:
-        self._warnings += (Problem("warning", self._hidden.text(text)),)
+        self._warnings.append(Problem("warning", self._hidden.text(text)))
         self._say("warn", text)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What was warned of so far."""
-        return self._warnings
+        return tuple(self._warnings)
 
     def hide(self, secret: str) -> None:
         """Print REDACTED wherever this text would appear. A last net, for what servers repeat."""
@@ -126,8 +126,8 @@ class Console:
         if isinstance(line, str):
             self._print(self._clean(line) + "\n")
         else:
-            self._answered = True
-            self._print(_encoded(self._hidden.data(line), indent=None))
+            self._answered = "lines"
+            self._print(self._encoded(self._hidden.data(line), indent=None))
         if self._out.gone:
             raise NobodyReads("nobody reads the output")
 
@@ -145,8 +145,8 @@ class Console:
         mine = complaint.known(error)
         if isinstance(mine, NobodyReads):
             return mine.exit_code
-        if self.json and not self._answered:
-            self._document(of_error(command, mine), reveal=False)
+        with suppress(KesdeployError):  # stdout may be what failed
+            self._fail_on_stdout(of_error(command, mine))
         first, *others = complaint.lines(mine)
         self._steps.say(f"{self._err.paint('error:', 'red')} {self._clean(first)}", *map(self._clean, others))
         if self.verbose:
@@ -176,9 +176,16 @@ class Console:
         return "".join(f"{line}\n" for line in lines_of(shown, terminal))
 
     def _document(self, result: Result, *, reveal: bool) -> None:
-        self._answered = True
+        self._answered = "document"
         body = document(self._complete(result))
-        self._print(_encoded(body if reveal else self._hidden.data(body), indent=2))
+        self._print(self._encoded(body if reveal else self._hidden.data(body), indent=2))
+
+    def _fail_on_stdout(self, failed: Result) -> None:
+        """The failure as the only document, or as the last one of several; a document that was printed stays alone."""
+        if self.json and self._answered == "lines":
+            self.stream(document(self._complete(failed)))
+        elif self.json and not self._answered:
+            self._document(failed, reveal=False)
 
     def _complete(self, result: Result) -> Result:
         new = tuple(problem for problem in self._warnings if problem not in result.problems)
@@ -194,8 +201,7 @@ class Console:
     def _cleaned(self, lines: Iterable[str]) -> list[str]:
         return [self._hidden.text(line) for line in lines]
 
+    def _encoded(self, body: Any, *, indent: int | None) -> str:
+        import json
 
-def _encoded(body: Any, *, indent: int | None) -> str:
-    import json
-
-    return json.dumps(body, indent=indent, ensure_ascii=False, default=str) + "\n"
+        return json.dumps(body, indent=indent, ensure_ascii=not self._out.unicode, default=str) + "\n"

@@ -47,9 +47,12 @@ _TYPICAL_WIDTH = 80
 
 
 class Terminal:
-    """A text stream. NO_COLOR (https://no-color.org), TERM=dumb and a missing TTY are respected."""
+    """A text stream. NO_COLOR (https://no-color.org), TERM=dumb and a missing TTY are respected.
 
-    def __init__(self, stream: TextIO | None) -> None:
+    vital: a full disk behind it is an error; otherwise (talk) it only falls silent.
+    """
+
+    def __init__(self, stream: TextIO | None, *, vital: bool = True) -> None:
         # None: the shell closed it (`>&-`).
         self._stream: TextIO = io.StringIO() if stream is None else stream
         dumb = os.environ.get("TERM", "") in ("", "dumb")
@@ -59,6 +62,7 @@ class Terminal:
         self._encoding: Final = getattr(self._stream, "encoding", None) or "utf-8"
         self.unicode: Final = _can_show("✓✗•…⠋", self._encoding)
         self.gone = False
+        self._vital: Final = vital
 
     @property
     def width(self) -> int | None:
@@ -95,7 +99,8 @@ class Terminal:
             self._give_up()
         except OSError as error:
             self._give_up()
-            raise KesdeployError("cannot write the output", because=error.strerror or str(error)) from error
+            if self._vital:
+                raise KesdeployError("cannot write the output", because=error.strerror or str(error)) from error
         return not self.gone
 
     def encodable(self, text: str) -> str:
