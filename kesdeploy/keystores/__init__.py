@@ -8,12 +8,13 @@ to its service before KES may use it (`words.Keystore`). To add one: the module,
 from __future__ import annotations
 
 from kesdeploy.keystores.fs import Fs
+from kesdeploy.keystores.vault import Vault
 from kesdeploy.keystores.words import Contribution, Keystore, Pick, Question, Site, Work
 from kesdeploy.spec import KeystoreFields, Spec
 
 __all__ = ["FIELDS", "KEYSTORES", "Contribution", "Keystore", "Pick", "Question", "Site", "Work", "of"]
 
-KEYSTORES: dict[str, Keystore] = {keystore.kind: keystore for keystore in (Fs(),)}
+KEYSTORES: dict[str, Keystore] = {keystore.kind: keystore for keystore in (Fs(), Vault())}
 FIELDS: dict[str, type[KeystoreFields]] = {kind: keystore.fields for kind, keystore in KEYSTORES.items()}
 
 

@@ -1,1 +1,0 @@
-"""OpenBao or HashiCorp Vault: run by us, or somebody else's."""

@@ -1,0 +1,109 @@
+"""What may be said of a Vault in the spec: `keystore: {vault: {…}}`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from kesdeploy.spec import Duration, KeystoreFields, SecretSource, Section
+
+OURS_ONLY = ("product", "seal")
+THEIRS_ONLY = ("namespace", "ca", "version", "approle")
+
+
+def _https(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme != "https" or not url.hostname:
+        raise ValueError("an address begins with https://, as in https://vault.example.org:8200")
+    if url.username or url.password or url.query or url.fragment:
+        raise ValueError("an address is scheme, host, port and path, no more")
+    return value.rstrip("/")
+
+
+def _mount_path(value: str) -> str:
+    # A `*` or `+` would widen the policy that is rendered from it.
+    if not re.fullmatch(r"[0-9A-Za-z_][0-9A-Za-z_.-]*(/[0-9A-Za-z_][0-9A-Za-z_.-]*)*", value):
+        raise ValueError("a path in Vault is names of A-Z, a-z, 0-9, '_', '-' and '.', with '/' between them")
+    return value
+
+
+def _namespace(value: str) -> str:
+    return value if value == "/" else _mount_path(value.strip("/"))
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("~") and not PurePath(value).is_absolute():
+        raise ValueError("an absolute path is needed: a spec is read from any folder")
+    return value
+
+
+Url = Annotated[str, AfterValidator(_https)]
+MountPath = Annotated[str, AfterValidator(_mount_path)]
+Namespace = Annotated[str, AfterValidator(_namespace)]
+FilePath = Annotated[str, AfterValidator(_absolute)]
+
+
+class AppRole(Section):
+    """How KES logs in to a Vault of yours."""
+
+    engine: MountPath = "approle"
+    """Where the AppRole method is mounted."""
+    namespace: Namespace | None = None
+    """Namespace of the login alone; `/` is the root namespace. Left out: that of the keys."""
+    id: SecretSource | None = None
+    """The role id. Asked for when left out, or made with the token in VAULT_TOKEN."""
+    secret: SecretSource | None = None
+    """A secret id that neither expires nor runs out: KES uses it at each start and each reload."""
+
+
+class Status(Section):
+    ping: Duration = "10s"
+    """How often KES looks whether Vault is sealed."""
+
+
+class VaultFields(KeystoreFields):
+    """Without `address` kesdeploy runs one; with it, it uses yours."""
+
+    kind: ClassVar[str] = "vault"
+
+    address: Url | None = None
+    """Your own Vault or OpenBao. Left out: kesdeploy runs an OpenBao for this deployment alone."""
+    product: Literal["openbao", "vault"] = "openbao"
+    """Which one kesdeploy runs: OpenBao, or HashiCorp Vault."""
+    seal: Literal["static", "shares"] | None = None
+    """static: unseals itself with a key file (OpenBao's default). shares: kesdeploy unseals it (all that Vault has)."""
+    engine: MountPath = "kv"
+    """Where the key-value engine is mounted."""
+    prefix: MountPath | None = None
+    """Folder of the keys within the engine. The deployment's name when left out."""
+    namespace: Namespace | None = None
+    ca: FilePath | None = None
+    """PEM file of the authority that signed your Vault's certificate. Left out: the public ones."""
+    version: Literal["v1", "v2"] | None = None
+    """The engine's version. Asked of Vault when left out."""
+    approle: AppRole = Field(default_factory=AppRole)
+    status: Status = Field(default_factory=Status)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> VaultFields:
+        wrong = self.model_fields_set.intersection(OURS_ONLY if self.address else THEIRS_ONLY)
+        if wrong:
+            where = "only without `address`, for a Vault that kesdeploy runs" if self.address else "only with `address`"
+            raise ValueError(f"{', '.join(sorted(wrong))}: {where}")
+        if self.product == "vault" and self.seal == "static":
+            raise ValueError("seal: HashiCorp Vault has no static seal; leave it out, or product: openbao")
+        return self
+
+    @property
+    def managed(self) -> bool:
+        """Whether kesdeploy runs it."""
+        return not self.address
+
+    @property
+    def static(self) -> bool:
+        """Whether it unseals itself with a key file of ours."""
+        return self.managed and self.product == "openbao" and self.seal != "shares"

@@ -1,0 +1,60 @@
+"""The names that a Vault's parts have: in Vault, in `secrets/`, and among the resources."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from kesdeploy.keystores.vault.fields import VaultFields
+
+if TYPE_CHECKING:
+    from kesdeploy.spec import Spec
+
+PORT = 8200
+
+# Files of secrets/.
+SEAL_KEY = "vault-seal-key"
+INIT = "vault-init.json"
+ROLE_ID, SECRET_ID = "vault-approle-id", "vault-approle-secret"
+OPERATOR_ID, OPERATOR_SECRET = "vault-operator-id", "vault-operator-secret"
+CA, KV_VERSION = "vault-ca.crt", "vault-kv-version"
+
+# Roles and policies of a Vault that is the deployment's own.
+KES_ROLE, OPERATOR_ROLE = "kes", "kesdeploy"
+
+
+def fields(spec: Spec) -> VaultFields:
+    assert isinstance(spec.keystore, VaultFields)
+    return spec.keystore
+
+
+def prefix(spec: Spec) -> str:
+    """The folder of the keys within the engine."""
+    return fields(spec).prefix or spec.name
+
+
+def role(spec: Spec) -> str:
+    """KES's role, and its policy: in a Vault that others use too, with the deployment's name."""
+    return KES_ROLE if fields(spec).managed else f"kes-{spec.name}"
+
+
+def host(spec: Spec) -> str:
+    return f"{spec.name}-vault"
+
+
+def certificate_names(spec: Spec) -> tuple[str, ...]:
+    """What the certificate of our own Vault is valid for."""
+    bind = () if ipaddress.ip_address(spec.network.bind).is_unspecified else (spec.network.bind,)
+    pod = f"minio-kes-{spec.name}"
+    names = ("localhost", "127.0.0.1", "::1", host(spec), pod, *bind, *spec.network.extra_names)
+    return tuple(dict.fromkeys(names))
+
+
+def address(spec: Spec) -> str:
+    """Where this machine reaches it."""
+    if given := fields(spec).address:
+        return given
+    bind = ipaddress.ip_address(spec.network.bind)
+    loopback = "127.0.0.1" if bind.version == 4 else "::1"  # noqa: PLR2004 - IP's versions
+    reached = loopback if bind.is_unspecified else str(bind)
+    return f"https://{f'[{reached}]' if ':' in reached else reached}:{spec.network.vault_port}"
