@@ -6,10 +6,9 @@ it is to be read from (`@FILE` or `env:NAME`).
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
@@ -23,10 +22,14 @@ from pydantic import (
     model_validator,
 )
 
+from kesdeploy.complaints import SECRET, complaints, did_you_mean
 from kesdeploy.errors import Problem, SpecError
+from kesdeploy.yamltext import parse
 
 VERSION = 1
 DEFAULT_KEY = "minio-backend-default-key"
+UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+MOST_MS = 2**63 // 10**6
 
 
 class Section(BaseModel):
@@ -67,8 +70,11 @@ def _address(value: str) -> str:
 
 
 def _duration(value: str) -> str:
-    if not re.fullmatch(r"(\d+(ms|s|m|h))+", value):
+    if not re.fullmatch(r"([0-9]+(ms|s|m|h))+", value):
         raise ValueError("a duration needs a unit, as in 30s, 5m or 1h30m")
+    # KES counts nanoseconds in 64 bits.
+    if sum(int(n) * UNITS[unit] for n, unit in re.findall(r"([0-9]+)(ms|s|m|h)", value)) >= MOST_MS:
+        raise ValueError("a duration is at most 292 years")
     return value
 
 
@@ -85,7 +91,7 @@ KeyName = Annotated[str, AfterValidator(_key_name)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]
 Address = Annotated[str, AfterValidator(_address)]
 Duration = Annotated[str, AfterValidator(_duration)]
-SecretSource = Annotated[str, AfterValidator(secret_source), Field(json_schema_extra={"secret": True})]
+SecretSource = Annotated[str, AfterValidator(secret_source), Field(json_schema_extra=SECRET)]
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
 
 
@@ -116,7 +122,7 @@ class Network(Section):
 
 class Images(Section):
     source: Literal["release", "auto", "sandbox"] = "release"
-    """release: the published images. auto: the sandbox where those cannot be had. sandbox: stand-ins, for trying out."""
+    """release: the published images. auto: the sandbox where those cannot be had. sandbox: stand-ins, to try things."""
     pull: Literal["missing", "never", "always"] = "missing"
     kes: str | None = None
     minio: str | None = None
@@ -218,7 +224,11 @@ def load(text: str, overrides: Mapping[str, Any], kinds: Kinds, *, where: str = 
 
     Raises SpecError with every problem at once, each with its path.
     """
-    tree = parse(text, where=where)
+    return load_tree(parse(text, where=where), overrides, kinds, where=where)
+
+
+def load_tree(tree: dict[str, Any], overrides: Mapping[str, Any], kinds: Kinds, *, where: str) -> Spec:
+    """The Spec of a mapping that is parsed already; the mapping is changed."""
     for path, value in overrides.items():
         _put(tree, path, value, where=where)
     problems: list[Problem] = []
@@ -229,22 +239,6 @@ def load(text: str, overrides: Mapping[str, Any], kinds: Kinds, *, where: str = 
     if problems or spec is None:
         raise SpecError(f"{where} has {_count(problems)}", found=tuple(problems), hint=_next_step(where))
     return spec
-
-
-def parse(text: str, *, where: str = "kesdeploy.yaml") -> dict[str, Any]:
-    """The YAML mapping of a spec file; syntax errors and duplicate keys are a SpecError with line and column."""
-    try:
-        tree = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader that refuses duplicate keys
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise SpecError(f"{where} is not valid YAML", found=(Problem("spec", f"{place}{what}"),)) from None
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise SpecError(f"{where} is not a spec", found=(Problem("spec", "a mapping is needed at the top"),))
-    return tree
 
 
 def json_schema(kinds: Kinds) -> dict[str, Any]:
@@ -263,19 +257,6 @@ def json_schema(kinds: Kinds) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-class _Loader(yaml.SafeLoader):
-    """A SafeLoader that refuses a key that is given twice (PyYAML keeps the last one silently)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)  # type: ignore[no-untyped-call]
-            if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key!r} is given twice", problem_mark=key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def _put(tree: dict[str, Any], path: str, value: object, *, where: str) -> None:
     *parents, last = path.split(".")
     for part in parents:
@@ -283,7 +264,7 @@ def _put(tree: dict[str, Any], path: str, value: object, *, where: str) -> None:
         if below is None:
             below = tree[part] = {}
         if not isinstance(below, dict):
-            raise SpecError(f"{where}: cannot set {path}", found=(Problem("spec", f"{part} is not a mapping"),))
+            raise SpecError(f"{where}: cannot set {path}", found=(Problem("spec", f"{path}: {part} is not a mapping"),))
         tree = below
     tree[last] = value
 
@@ -297,8 +278,10 @@ def _keystore(given: object, kinds: Kinds, problems: list[Problem]) -> KeystoreF
     else:
         kind, fields = next(iter(given.items()))
         if kind in kinds:
-            return _validated(kinds[kind], fields or {}, f"keystore.{kind}", problems)
-        problems.append(Problem("spec", f"keystore.{kind}: unknown keystore{_did_you_mean(kind, kinds)}", f"known: {known}"))
+            return _validated(kinds[kind], {} if fields is None else fields, f"keystore.{kind}", problems)
+        problems.append(
+            Problem("spec", f"keystore.{kind}: unknown keystore{did_you_mean(kind, kinds)}", f"known: {known}")
+        )
     return None
 
 
@@ -306,51 +289,8 @@ def _validated(model: type[M], value: object, prefix: str, problems: list[Proble
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        problems.extend(_problems(error, model, prefix))
+        problems.extend(Problem("spec", what) for what in complaints(error, model, prefix))
         return None
-
-
-def _problems(error: ValidationError, model: type[BaseModel], prefix: str) -> Iterator[Problem]:
-    for item in error.errors(include_url=False):
-        path = ".".join([prefix, *map(str, item["loc"])]).strip(".")
-        if item["type"] == "extra_forbidden":
-            yield Problem("spec", f"{path}: unknown key{_did_you_mean(str(item['loc'][-1]), _fields_at(model, item['loc'][:-1]))}")
-        elif item["type"] == "missing":
-            yield Problem("spec", f"{path}: required")
-        else:
-            yield Problem("spec", f"{path}: {_complaint(item)}".removeprefix(": "))
-
-
-def _complaint(item: Any) -> str:
-    what = str(item["msg"]).removeprefix("Value error, ")
-    given = item["input"]
-    # A refused secret must not be shown; whole sections are no help.
-    if "secret" in what or isinstance(given, (dict, BaseModel)):
-        return what
-    return f"{what} (given: {given!r})"
-
-
-def _fields_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
-    """The keys that are known where an unknown one was found."""
-    for part in loc:
-        if isinstance(part, int):
-            continue
-        inner = _models_of(model.model_fields[part].annotation) if part in model.model_fields else []
-        if not inner:
-            return []
-        model = inner[0]
-    return list(model.model_fields)
-
-
-def _models_of(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [found for part in getattr(annotation, "__args__", ()) for found in _models_of(part)]
-
-
-def _did_you_mean(word: object, known: Any) -> str:
-    close = difflib.get_close_matches(str(word), list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _count(problems: list[Problem]) -> str:

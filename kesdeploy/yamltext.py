@@ -1,0 +1,94 @@
+"""YAML as people mean it, and strictly.
+
+Only mappings, lists and YAML 1.2's core scalars: `on`, `off`, dates and `0777` stay the text that was written. A key
+given twice is refused (PyYAML keeps the last one silently).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+import yaml
+
+from kesdeploy.errors import Problem, SpecError
+
+_QUOTED = re.compile(r"'([^']*)'")
+_NEEDS_QUOTES = "a value that begins with '@', '*', '&', '!', '%' or '`' needs quotes, as in \"@FILE\""
+
+
+def parse(text: str, *, where: str) -> dict[str, Any]:
+    """The mapping of a YAML text; anything else is a SpecError with line and column. Empty text is an empty mapping."""
+    tree = _tree(text, where)
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise SpecError(
+            f"{where} is not a mapping", found=(Problem("spec", f"{where}: a mapping is needed at the top"),)
+        )
+    return tree
+
+
+def _tree(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader that is stricter still
+    except yaml.YAMLError as error:
+        raise _refused(where, *_told(error)) from None
+    except RecursionError:
+        raise _refused(where, "it is nested too deeply") from None
+    except ValueError as error:  # an explicit tag on what does not fit it, or what no Python value can hold
+        raise _refused(where, str(error).partition(":")[0]) from None
+    except KeyError:
+        raise _refused(where, "an explicit tag does not fit its value") from None
+
+
+def _refused(where: str, what: str, hint: str = "") -> SpecError:
+    return SpecError(f"{where} is not valid YAML", found=(Problem("spec", f"{where}: {what}", hint),))
+
+
+def _told(error: yaml.YAMLError) -> tuple[str, str]:
+    """Where and why, in the parser's words, and a hint. What the parser quotes may be a secret: it is left out."""
+    mark = getattr(error, "problem_mark", None)
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    what = _QUOTED.sub(_unquoted, getattr(error, "problem", None) or str(error).splitlines()[0])
+    hint = _NEEDS_QUOTES if re.search(r"'[^\\]' that cannot start|alias|tag|directive", what) else ""
+    return place + what, hint
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    """Keep the parser's own words: single characters and token names as `<stream end>`."""
+    word = match[1]
+    return match[0] if len(word) == 1 or word.startswith(("<", "\\")) else "…"
+
+
+class _Loader(yaml.SafeLoader):
+    """A SafeLoader for YAML 1.2's null, booleans and integers; every other plain scalar is text."""
+
+    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - PyYAML's own declaration
+    yaml_constructors: ClassVar[dict[Any, Any]] = {
+        f"tag:yaml.org,2002:{kind}": yaml.SafeLoader.yaml_constructors[f"tag:yaml.org,2002:{kind}"]
+        for kind in ("null", "bool", "int", "str", "seq", "map")
+    } | {None: yaml.SafeLoader.yaml_constructors[None]}
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        # Before merging (`<<`): a key of one's own over a merged one is not given twice.
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, (list, dict)):
+                raise yaml.MarkedYAMLError(problem="a key must be text", problem_mark=key_node.start_mark)
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key} is given twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+for _kind, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?(0|[1-9][0-9]{0,17})", list("-+0123456789")),
+    ("merge", r"<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), _first)
