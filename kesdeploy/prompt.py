@@ -50,8 +50,13 @@ class Prompt:
             self._list(choices)
         while True:
             typed = self._typed(prompt, default, secret=secret)
-            answer = _chosen(typed, choices) if choices else typed
-            complaint = validate(answer) if answer is not None else f"type a number from 1 to {len(choices)}, or a name"
+            answer = _chosen(typed, choices) if choices and typed is not None else typed
+            if typed is None:
+                complaint = "those bytes are no text in this terminal's encoding"
+            elif answer is None:
+                complaint = f"type a number from 1 to {len(choices)}, or a name"
+            else:
+                complaint = validate(answer)
             if answer is not None and not complaint:
                 return answer
             self._tell([Item("failed", complaint)])
@@ -66,13 +71,18 @@ class Prompt:
         rows = [(f"{number}) {choice.value}", _explained(choice)) for number, choice in enumerate(choices, 1)]
         self._tell([Table((), rows), Lines(())])
 
-    def _typed(self, prompt: str, default: str, *, secret: bool) -> str:
+    def _typed(self, prompt: str, default: str, *, secret: bool) -> str | None:
+        """What was typed; None when it is no text."""
         import typer
 
         with self._interruptible(own_line=not secret):
-            answer = typer.prompt(prompt, default=default, show_default=bool(default), hide_input=secret, err=True)
+            try:
+                typed = typer.prompt(prompt, default=default, show_default=bool(default), hide_input=secret, err=True)
+                typed.encode()  # in the C locale Python passes bytes that are no text on as surrogates
+            except UnicodeError:
+                return None
         # A secret may begin or end with white space; whoever uses it refuses that with the reason.
-        return str(answer) if secret else str(answer).strip()
+        return str(typed) if secret else str(typed).strip()
 
     @contextmanager
     def _interruptible(self, *, own_line: bool = True) -> Iterator[None]:

@@ -68,10 +68,12 @@ def test_the_trace_says_where_but_no_values():
 
 
 def test_the_trace_respects_from_none():
-    try:
+    def outer():
         try:
-            raise KeyError("inner")
+            {}["inner"]  # noqa: B018
         except KeyError:
             raise EngineError("outer") from None
-    except EngineError as error:
-        assert not [line for line in complaint.trace(error) if line.startswith("KeyError")]
+
+    with pytest.raises(EngineError) as caught:
+        outer()
+    assert not [line for line in complaint.trace(caught.value) if line.startswith("KeyError")]
