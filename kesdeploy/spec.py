@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from kesdeploy.complaints import SECRET, complaints, did_you_mean
+from kesdeploy.objections import SECRET, objections, did_you_mean
 from kesdeploy.errors import Problem, SpecError
 from kesdeploy.yamltext import parse
 
@@ -289,7 +289,7 @@ def _validated(model: type[M], value: object, prefix: str, problems: list[Proble
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        problems.extend(Problem("spec", what) for what in complaints(error, model, prefix))
+        problems.extend(Problem("spec", what) for what in objections(error, model, prefix))
         return None
 
 

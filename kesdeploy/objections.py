@@ -24,7 +24,7 @@ _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 80
 
 
-def complaints(error: ValidationError, model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+def objections(error: ValidationError, model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """`path: what is wrong`, one for each thing that is."""
     for item in error.errors(include_url=False):
         path = ".".join([*([prefix] if prefix else []), *map(_part, item["loc"])])
