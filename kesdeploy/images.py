@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +9,8 @@ from kesdeploy.catalogue import Advisory, Component, Source, advisories, catalog
 from kesdeploy.errors import EngineError, ImageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from kesdeploy.engines import Engine, Image
     from kesdeploy.report import Reporter
 
@@ -44,7 +45,7 @@ class _Wish:
     sources: tuple[Source, ...]
 
 
-def choose(  # noqa: PLR0913
+def choose(
     engine: Engine,
     *,
     components: Iterable[str],
@@ -55,8 +56,9 @@ def choose(  # noqa: PLR0913
 ) -> Mapping[str, Chosen]:
     """The image of each component, in the local store when this returns. Raises ImageError.
 
-    `release` never falls back. `auto` decides once for all: when one image is neither here nor to be had within seconds,
-    KES and MinIO are both stand-ins, and `report.warn` says so. `overrides` are references by component.
+    `release` never falls back. `auto` decides once for all: when one image is neither here nor to be had
+    within seconds, KES and MinIO are both stand-ins, and `report.warn` says so. `overrides` are references by
+    component.
     """
     wishes = [_wish(name, overrides) for name in components]
     if mode == "auto":

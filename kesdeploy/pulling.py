@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kesdeploy.errors import KesdeployError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from kesdeploy.engines import Engine
     from kesdeploy.report import Reporter
 
@@ -18,7 +19,7 @@ SILENCE = 4.0  # seconds without a line, after which one source is dropped
 _SAYS_NOTHING = ("Trying to pull",)  # what an engine says before the registry has answered
 
 
-class _Dropped(Exception):  # noqa: N818  it is no error: another source was faster, or the question is answered
+class _Dropped(Exception):
     """Ends a pull that is no longer wanted, from inside its progress callback."""
 
 

@@ -55,7 +55,7 @@ class Trust:
             return http.client.HTTPSConnection(netloc, timeout=self._timeout, context=self.context)
         return http.client.HTTPConnection(netloc, timeout=self._timeout)
 
-    def _send(  # noqa: PLR0913
+    def _send(
         self,
         connection: http.client.HTTPConnection,
         netloc: str,
@@ -78,7 +78,7 @@ class Trust:
 
 
 def trust(*, ca: str, cert: str = "", key: str = "", system: bool = True, timeout: float = 30.0) -> Trust:
-    """`ca` is a PEM file or a folder of them, added to the system's roots when `system`. Unreadable ones are skipped."""
+    """`ca` is a PEM file or a folder of them, besides the system's roots when `system`. Unreadable ones are skipped."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if system:
         context.set_default_verify_paths()

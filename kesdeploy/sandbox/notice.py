@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+
 from kesdeploy import __version__
 
 LABEL = "kesdeploy.sandbox"
 HEADER = "X-Kesdeploy-Sandbox"
 VERSION = f"kesdeploy-sandbox-{__version__}"
+
+
+def out(text: str) -> None:
+    """One line on stdout, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """One line on stderr, at once."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
 
 
 def server_header(component: str) -> str:

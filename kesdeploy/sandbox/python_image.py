@@ -1,7 +1,8 @@
 """The running Python, with the few packages that the stand-ins need, as a root file system for a container.
 
-The interpreter's folder is moved to /opt/python, where it finds its standard library by itself; shared libraries keep
-the system's paths; packages and kesdeploy lie in one folder that the launchers put on `sys.path`, because `-IS` leaves it bare.
+The interpreter's folder is moved to /opt/python, where it finds its standard library by itself; the system's shared
+libraries keep their paths; packages and kesdeploy lie in one folder that the launchers put on `sys.path`, because `-IS`
+leaves it bare.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import sys
 import sysconfig
 from importlib.util import MAGIC_NUMBER, find_spec, source_hash
 from pathlib import Path, PurePosixPath
-from types import CodeType
+from typing import TYPE_CHECKING
 
 from kesdeploy.errors import ImageError
 from kesdeploy.sandbox.rootfs import RootFs, libraries
+
+if TYPE_CHECKING:
+    from types import CodeType
 
 _PACKAGES = ("cryptography", "cffi", "_cffi_backend", "OpenSSL", "yaml", "_yaml", "typing_extensions")
 _OPTIONAL = ("_yaml", "typing_extensions")
@@ -44,7 +48,7 @@ _UNCHECKED_HASH = 0b01
 
 
 def fingerprint() -> str:
-    """Changes when the interpreter, a package, the system or our own sources do. 16 hexadecimal digits, in milliseconds."""
+    """16 digits that change with the interpreter, the packages, the system or our own sources. Takes milliseconds."""
     digest = hashlib.sha256(f"{sys.version}{sys.platform}".encode())
     outside = [Path(sys.executable).resolve(), Path("/etc/os-release"), *(p for p in map(_origin, _PACKAGES) if p)]
     for path in outside:

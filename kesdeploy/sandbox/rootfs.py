@@ -7,11 +7,14 @@ import os
 import re
 import subprocess
 import tarfile
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from kesdeploy.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
 
 _ETC = {
     "/etc/passwd": "root:x:0:0:root:/:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n",
@@ -26,11 +29,11 @@ class RootFs:
     """A tar that is being written. Everything in it belongs to root and is readable by all."""
 
     def __init__(self, path: Path) -> None:
-        self._tar = tarfile.open(path, "w", format=tarfile.GNU_FORMAT)  # noqa: SIM115  closed in __exit__
+        self._tar = tarfile.open(path, "w", format=tarfile.GNU_FORMAT)  # noqa: SIM115
         self._there: set[str] = set()
 
-    def __enter__(self) -> RootFs:
-        self.folder("/tmp", mode=0o1777)  # noqa: S108  tempfile wants one
+    def __enter__(self) -> Self:
+        self.folder("/tmp", mode=0o1777)  # noqa: S108
         for path, text in _ETC.items():
             self.text(path, text)
         return self

@@ -218,7 +218,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         response.headers = {**self._headers, **response.headers}
         return response
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """A client that hangs up or fails the handshake is worth one line at most."""
         error = sys.exception()
         if self._failed is not None and not isinstance(error, TimeoutError | BrokenPipeError | ConnectionResetError):

@@ -213,22 +213,38 @@ def test_skip_auth_needs_no_certificate(world):
         ({"tls": {"key": "x", "cert": "y", "auth": "sure"}}, "kesconf: invalid tls config: invalid auth '{ sure}'"),
         ({"keystore": None}, "kesconf: no keystore specified"),
         ({"keystore": {"fs": {}}}, "kesconf: invalid fs keystore: no path specified"),
-        ({"keystore": {"fs": {"path": "/x"}, "vault": {"endpoint": "https://x", "approle": {"id": "a", "secret": "b"}}}},
-         "kesconf: invalid keystore config: more than once keystore specified"),
-        ({"keystore": {"vault": {"endpoint": "x"}}}, "kesconf: invalid vault keystore: no authentication method specified"),
+        (
+            {
+                "keystore": {
+                    "fs": {"path": "/x"},
+                    "vault": {"endpoint": "https://x", "approle": {"id": "a", "secret": "b"}},
+                }
+            },
+            "kesconf: invalid keystore config: more than once keystore specified",
+        ),
+        (
+            {"keystore": {"vault": {"endpoint": "x"}}},
+            "kesconf: invalid vault keystore: no authentication method specified",
+        ),
         ({"cache": {"expiry": {"any": 0}}}, "cannot unmarshal !!int `0` into time.Duration"),
         ({"admin": {"identity": "${NOT_THERE}"}}, "kesconf: referenced env. variable 'NOT_THERE' in line"),
         ({"address": "localhost:1"}, "'localhost' is not a valid IP address"),
         ({"address": "7373"}, "address 7373: missing port in address"),
         ({"version": "v2"}, "edge: invalid server config version 'v2'"),
-        ({"tls": {"key": "/nokey", "cert": "/nocert"}}, "failed to read TLS certificate: open /nocert: no such file or directory"),
+        (
+            {"tls": {"key": "/nokey", "cert": "/nocert"}},
+            "failed to read TLS certificate: open /nocert: no such file or directory",
+        ),
         ({"keys": [{"name": "a"}, {"name": "a"}]}, "kesconf: invalid key config: key 'a' is defined multiple times"),
         ({"log": {"error": "loud"}}, 'strconv.Atoi: parsing "LOUD": invalid syntax'),
-        ({"policy": {"p": {"identities": ["disabled"]}}}, "kesconf: invalid policy 'p': identity 'disabled' is already admin"),
+        (
+            {"policy": {"p": {"identities": ["disabled"]}}},
+            "kesconf: invalid policy 'p': identity 'disabled' is already admin",
+        ),
         ({"policy": {"p.q": {}}}, "kes: policy name 'p.q' is empty, too long or contains invalid characters"),
         ({"policy": {"p": {"identities": ["same"]}, "q": {"identities": ["same"]}}}, "identity already has a policy"),
     ],
-)  # fmt: skip
+)
 def test_configurations_that_are_refused(world, changes, text):
     path = world.folder / "refused.yaml"
     path.write_text(json.dumps(kes_config(world, free_port(), **changes)))

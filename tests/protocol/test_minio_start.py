@@ -46,24 +46,37 @@ def clear(minio, path):
 @pytest.mark.parametrize(
     ("changes", "key", "text"),
     [
-        ({"MINIO_KMS_KES_ENDPOINT": None}, "k", "Invalid KMS configuration specified: kms: incomplete configuration for "
-         "MinIO KES: missing 'MINIO_KMS_KES_ENDPOINT'"),
+        (
+            {"MINIO_KMS_KES_ENDPOINT": None},
+            "k",
+            "incomplete configuration for MinIO KES: missing 'MINIO_KMS_KES_ENDPOINT'",
+        ),
         ({"MINIO_KMS_KES_API_KEY": None}, "k", "incomplete configuration for MinIO KES: missing authentication method"),
         ({"MINIO_KMS_KES_KEY_FILE": ""}, "k", "'MINIO_KMS_KES_API_KEY' and client certificate is present"),
         ({"MINIO_KMS_SERVER": "x"}, "k", "configuration for MinIO KMS and MinIO KES is present"),
-        ({"MINIO_KMS_SECRET_KEY": "k:MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="}, "k",
-         "configuration for MinIO KES and static KMS key is present"),
-        ({"MINIO_KMS_KES_API_KEY": "kes:v1:AAAA"}, "k", "Failed to connect to KMS: kes: invalid API key: invalid length"),
+        (
+            {"MINIO_KMS_SECRET_KEY": "k:MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="},
+            "k",
+            "configuration for MinIO KES and static KMS key is present",
+        ),
+        (
+            {"MINIO_KMS_KES_API_KEY": "kes:v1:AAAA"},
+            "k",
+            "Failed to connect to KMS: kes: invalid API key: invalid length",
+        ),
         ({"MINIO_KMS_KES_API_KEY": "x"}, "k", "Failed to connect to KMS: illegal base64 data at input byte 0"),
         ({"MINIO_KMS_KES_CAPATH": None}, "k", "tls: failed to verify certificate: x509: certificate signed by unknown"),
         ({"MINIO_KMS_KES_ENDPOINT": "https://127.0.0.1:1"}, "k", "dial tcp 127.0.0.1:1: connect: connection refused"),
         ({}, "a.b", "failed to generate data key with KMS key: key name 'a.b' is empty, too long or contains invalid"),
         ({}, "env-prod", "key name '' is empty, too long or contains invalid characters"),
-        ({"MINIO_ROOT_PASSWORD": "short"}, "default-key", "Unable to validate credentials inherited from the shell environment: "
-         "Invalid credentials"),
-        ({"MINIO_ROOT_PASSWORD": None}, "default-key", 'Missing credential environment variable, "MINIO_ROOT_PASSWORD"'),
+        ({"MINIO_ROOT_PASSWORD": "short"}, "default-key", "inherited from the shell environment: Invalid credentials"),
+        (
+            {"MINIO_ROOT_PASSWORD": None},
+            "default-key",
+            'Missing credential environment variable, "MINIO_ROOT_PASSWORD"',
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_ends_it_at_once(world, kes, changes, key, text):
     minio = start_minio(world, kes, name="never", key=key, wait=False, **changes)
     assert minio.process.wait() == 1

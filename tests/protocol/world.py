@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import hashlib
 import hmac
 import http.client
@@ -18,11 +18,11 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path  # noqa: TC003
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives import serialization as S
+from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
@@ -39,23 +39,23 @@ def free_port():
 
 
 def pem(key):
-    return key.private_bytes(S.Encoding.PEM, S.PrivateFormat.PKCS8, S.NoEncryption())
+    return key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
 
 
 def identity_of(key):
-    spki = key.public_key().public_bytes(S.Encoding.DER, S.PublicFormat.SubjectPublicKeyInfo)
+    spki = key.public_key().public_bytes(form.Encoding.DER, form.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(spki).hexdigest()
 
 
 def api_key(key):
-    seed = key.private_bytes(S.Encoding.Raw, S.PrivateFormat.Raw, S.NoEncryption())
+    seed = key.private_bytes(form.Encoding.Raw, form.PrivateFormat.Raw, form.NoEncryption())
     return "kes:v1:" + base64.b64encode(b"\0" + seed).decode()
 
 
 def certificate(key, *, name="proto", issuer=None, ca=False, san=()):
     """One certificate: self-signed, or signed by `issuer` = (certificate, key)."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     signer = issuer[1] if issuer else key
     builder = (
         x509.CertificateBuilder()
@@ -63,8 +63,8 @@ def certificate(key, *, name="proto", issuer=None, ca=False, san=()):
         .issuer_name(issuer[0].subject if issuer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=2))
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=2))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     )
     if san:
@@ -84,7 +84,7 @@ class Client:
 
     def __post_init__(self):
         self.cert_file, self.key_file = self.folder / f"{self.name}.crt", self.folder / f"{self.name}.key"
-        self.cert_file.write_bytes(certificate(self.key, name=self.name, ca=self.ca).public_bytes(S.Encoding.PEM))
+        self.cert_file.write_bytes(certificate(self.key, name=self.name, ca=self.ca).public_bytes(form.Encoding.PEM))
         self.key_file.write_bytes(pem(self.key))
 
     @property
@@ -142,14 +142,13 @@ class Process:
 
 
 class Container(Process):
-    def __init__(self, name, image, args, *, mounts, env=None, folder):
+    def __init__(self, name, image, args, *, mounts, env=None, folder, entrypoint=""):
         self.name = name
         argv = ["podman", "run", "--rm", "--name", name, "--network", "host", "--stop-timeout", "5"]
         argv += [a for m in mounts for a in ("-v", f"{m}:{m}")]
-        entrypoint = "/kes" if "/kes:" in image else "/usr/bin/minio"
         argv += ["--entrypoint", entrypoint]
         argv += [a for k, v in (env or {}).items() for a in ("-e", f"{k}={v}")]
-        super().__init__([*argv, image, *args], folder=folder)
+        super().__init__([*argv, *image, *args], folder=folder)
 
     def signal(self, number):
         name = signal.Signals(number).name
@@ -177,14 +176,14 @@ class World:
         self.ca_key = ec.generate_private_key(ec.SECP256R1())
         self.ca = certificate(self.ca_key, name="proto CA", ca=True)
         self.ca_file = folder / "ca.crt"
-        self.ca_file.write_bytes(self.ca.public_bytes(S.Encoding.PEM))
+        self.ca_file.write_bytes(self.ca.public_bytes(form.Encoding.PEM))
         self.server_pair("server")
         self.operator, self.minio, self.stranger = (Client(folder, n) for n in ("operator", "minio", "stranger"))
 
     def server_pair(self, name):
         key = ec.generate_private_key(ec.SECP256R1())
         leaf = certificate(key, name=name, issuer=(self.ca, self.ca_key), san=("localhost", "127.0.0.1"))
-        (self.folder / f"{name}.crt").write_bytes(leaf.public_bytes(S.Encoding.PEM))
+        (self.folder / f"{name}.crt").write_bytes(leaf.public_bytes(form.Encoding.PEM))
         (self.folder / f"{name}.key").write_bytes(pem(key))
         return leaf
 
@@ -192,9 +191,10 @@ class World:
         folder = self.folder / f"{component}-{len(self.started)}"
         folder.mkdir()
         if self.kind == "live":
-            image = KES_IMAGE if component == "kes" else MINIO_IMAGE
+            image = [KES_IMAGE if component == "kes" else MINIO_IMAGE]
+            entry = "/kes" if component == "kes" else "/usr/bin/minio"
             name = f"hc-{component}-{os.getpid()}-{len(self.started)}"
-            process = Container(name, image, args, mounts=[self.folder], env=env, folder=folder)
+            process = Container(name, image, args, mounts=[self.folder], env=env, folder=folder, entrypoint=entry)
         else:
             # Flags before `-m`, as the launchers of the image have them.
             argv = [sys.executable, "-m", f"kesdeploy.sandbox.{component}", *args]
@@ -320,7 +320,7 @@ class Minio:
 
 def sign(method, path, headers, body, user):
     """Signature Version 4 in headers, written for the tests alone so that both sides are judged by a third."""
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    now = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
     raw, _, query = path.partition("?")
     pairs = sorted(p if "=" in p else p + "=" for p in query.split("&") if p)
     payload = hashlib.sha256(body).hexdigest()

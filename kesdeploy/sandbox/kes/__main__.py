@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from kesdeploy.sandbox.kes.flags import Fatal, parse
+from kesdeploy.sandbox.notice import say
 
 
 def main() -> int:
@@ -15,7 +16,7 @@ def main() -> int:
 
         run(flags)
     except Fatal as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201
+        say(f"Error: {error}")
         return 1
     return 0
 

@@ -45,10 +45,10 @@ def _ready(state: State, _: Call) -> Response:
     try:
         state.keys.status()
     except Unreachable as error:
-        state.log.warn(str(error))
+        state.journal.warn(str(error))
         return fail(504, "key store is not reachable")
     except Unavailable as error:
-        state.log.warn(str(error))
+        state.journal.warn(str(error))
         return fail(502, "key store is unavailable")
     return empty()
 
@@ -87,7 +87,7 @@ def _api(state: State, _: Call) -> Response:
 
 def _create(state: State, call: Call) -> Response:
     state.keys.create(_key_name(call), keys.generate(call.identity))
-    state.log.audit(f"secret key '{call.name}' created", call, 200)
+    state.journal.audit(f"secret key '{call.name}' created", call, 200)
     return empty()
 
 
@@ -102,7 +102,7 @@ def _import(state: State, call: Call) -> Response:
     if len(secret) != keys.SIZE:
         raise Denied(406, f"invalid key size for '{wanted}'")
     state.keys.create(name, keys.generate(call.identity, cipher=keys.CIPHERS[wanted], secret=secret))
-    state.log.audit(f"secret key '{name}' created", call, 200)
+    state.journal.audit(f"secret key '{name}' created", call, 200)
     return empty()
 
 
@@ -120,7 +120,7 @@ def _list(state: State, call: Call) -> Response:
 
 def _delete(state: State, call: Call) -> Response:
     state.keys.delete(_key_name(call))
-    state.log.audit(f"secret key '{call.name}' deleted", call, 200)
+    state.journal.audit(f"secret key '{call.name}' deleted", call, 200)
     return empty()
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kesdeploy.sandbox.kes.flags import Fatal
 from kesdeploy.sandbox.kes.keystore_config import FileStore, VaultStore, read_keystore
 from kesdeploy.sandbox.kes.yamlnode import Node, load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DEBUG, INFO, WARN, ERROR = -4, 0, 4, 8
 _LEVELS = {"DEBUG": DEBUG, "INFO": INFO, "WARN": WARN, "ERROR": ERROR}

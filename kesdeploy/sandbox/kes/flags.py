@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from kesdeploy.sandbox.notice import say
+
 _VALUES = ("addr", "config", "key", "cert", "auth")
 _DEAD = {
     "key": "Specify the private key in the config file",
@@ -33,7 +35,7 @@ def parse(argv: list[str]) -> Flags:
     found, rest = _split(argv[1:])
     for name, advice in _DEAD.items():
         if found.get(name):
-            print(f"WARNING: '--{name}' flag is deprecated and no longer honored. {advice}", file=sys.stderr)  # noqa: T201
+            say(f"WARNING: '--{name}' flag is deprecated and no longer honored. {advice}")
     if rest:
         raise Fatal("too many arguments. See 'kes server --help'")
     return Flags(found.get("config", ""), found.get("addr", ""))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from kesdeploy.sandbox.kes.config import Policy
 from kesdeploy.sandbox.kes.flags import Fatal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kesdeploy.sandbox.kes.config import Policy
 
 _MAX_NAME = 80
 

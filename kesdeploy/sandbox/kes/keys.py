@@ -151,7 +151,7 @@ def _fields(data: bytes) -> dict[int, int | bytes]:
     while at < len(data):
         tag, at = _read_varint(data, at)
         value, at = _read_varint(data, at)
-        if tag & 7 == 2:  # noqa: PLR2004  length-delimited
+        if tag & 7 == 2:  # noqa: PLR2004
             found[tag >> 3] = data[at : at + value]
             at += value
         elif tag & 7 == 0:

@@ -122,7 +122,7 @@ class Folder:
 
     def names(self) -> list[str]:
         try:
-            return os.listdir(self._path)
+            return [p.name for p in self._path.iterdir()]
         except OSError as error:
             raise Unavailable(f"open {self._path}: {error.strerror}") from error
 

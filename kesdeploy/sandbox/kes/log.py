@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from kesdeploy.sandbox.kes.config import DEBUG, ERROR, INFO, WARN
+from kesdeploy.sandbox.notice import out, say
 
 if TYPE_CHECKING:
     from kesdeploy.sandbox.kes.answers import Call
@@ -41,11 +41,11 @@ class Log:
     def audit(self, text: str, call: Call, status: int) -> None:
         if self.audit_level <= INFO:
             extra = _request(call) | {"res.code": str(status)}
-            _line(sys.stdout, INFO, text, extra)
+            out(_line(INFO, text, extra))
 
     def _write(self, level: int, text: str, extra: dict[str, str] | None = None) -> None:
         if self.level <= level:
-            _line(sys.stderr, level, text, extra or {})
+            say(_line(level, text, extra or {}))
 
 
 def level(number: int) -> str:
@@ -61,10 +61,10 @@ def _request(call: Call) -> dict[str, str]:
     return {"req.method": request.method, "req.path": request.path, "req.ip": ip, "req.identity": who}
 
 
-def _line(stream: TextIO, level: int, text: str, extra: dict[str, str]) -> None:
+def _line(level: int, text: str, extra: dict[str, str]) -> str:
     now = datetime.fromtimestamp(time.time()).astimezone().isoformat(timespec="milliseconds").replace("+00:00", "Z")
     fields = {"time": now, "level": _NAMES[level], "msg": text, **extra}
-    print(" ".join(f"{k}={_quoted(v)}" for k, v in fields.items()), file=stream, flush=True)  # noqa: T201
+    return " ".join(f"{k}={_quoted(v)}" for k, v in fields.items())
 
 
 def _quoted(value: str) -> str:

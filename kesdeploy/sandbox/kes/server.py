@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 import signal
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from kesdeploy.sandbox.kes import api, config, keystore, tls
-from kesdeploy.sandbox.kes.config import Config
 from kesdeploy.sandbox.kes.flags import Fatal, Flags
 from kesdeploy.sandbox.kes.identity import rules
 from kesdeploy.sandbox.kes.log import Log, level
 from kesdeploy.sandbox.kes.state import State
-from kesdeploy.sandbox.notice import HEADER, VERSION, log_line, server_header
+from kesdeploy.sandbox.notice import HEADER, VERSION, log_line, out, say, server_header
 from kesdeploy.sandbox.web import Request, Response, Server
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
+
+    from kesdeploy.sandbox.kes.config import Config
 
 GRACE = 1.0  # seconds that running requests get after SIGTERM
 _TLS_AGE = 15 * 60  # seconds after which the certificate is read again
@@ -39,18 +39,18 @@ class Running:
 
     def reload(self) -> None:
         """Everything but the address, or nothing: a bad file leaves the old configuration in force."""
-        print("SIGHUP signal received. Reloading configuration...", file=sys.stderr, flush=True)  # noqa: T201
+        say("SIGHUP signal received. Reloading configuration...")
         try:
             new = config.read(self._flags.config)
             context = tls.context(new.tls)
             cached = keystore.Cached(keystore.connect(new.keystore), new.cache)
         except Fatal as error:
-            print(f"Failed to reload server config: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            say(f"Failed to reload server config: {error}")
             return
         try:
             self._replace(new, context, cached)
         except Fatal as error:
-            print(f"Failed to update server configuration: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            say(f"Failed to update server configuration: {error}")
             return
         _banner(new, cached, self._flags, "=> Reloading configuration after SIGHUP signal completed.")
 
@@ -66,13 +66,13 @@ class Running:
         try:
             self.context = tls.context(config.read(self._flags.config).tls)
         except Fatal as error:
-            print(f"Failed to reload TLS configuration: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            say(f"Failed to reload TLS configuration: {error}")
 
 
 def run(flags: Flags) -> None:
     """Serve until SIGTERM. Raises Fatal."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)  # a container's first process would not be ended by them
-    print(log_line("KES"), file=sys.stderr, flush=True)  # noqa: T201
+    say(log_line("KES"))
     found = config.read(flags.config)
     host, port = _address(flags.addr or found.address or "0.0.0.0:7373")
     context = tls.context(found.tls)
@@ -92,7 +92,9 @@ def _serve(running: Running, host: str, port: int) -> None:
             name=server_header("kes"),
             handshake=tls.handshake(lambda: running.context),
             headers={HEADER: "true"},
-            failed=lambda who, why: running.state.log.info(f"http: TLS handshake error from {who}: {tls.words(why)}"),
+            failed=lambda who, why: running.state.journal.info(
+                f"http: TLS handshake error from {who}: {tls.words(why)}"
+            ),
         )
     except OSError as error:
         why = f"bind: {(error.strerror or str(error)).lower()}"
@@ -102,7 +104,7 @@ def _serve(running: Running, host: str, port: int) -> None:
     while signal.sigwait((*_ENDS, signal.SIGHUP)) == signal.SIGHUP:
         running.reload()
     server.stop(GRACE)
-    print("\n=> Stopping server... Goodbye.", flush=True)  # noqa: T201
+    out("\n=> Stopping server... Goodbye.")
 
 
 def _refresh(running: Running) -> None:
@@ -138,4 +140,4 @@ def _banner(found: Config, cached: keystore.Cached, flags: Flags, last: str) -> 
         "Logs": f"error=stderr level={level(found.error_level)}, audit=stdout level={level(found.audit_level)}",
     }
     lines = "\n".join(f"{name:<11} {value}" for name, value in rows.items())
-    print(f"{lines}\n\n{last}\n", flush=True)  # noqa: T201
+    out(f"{lines}\n\n{last}\n")

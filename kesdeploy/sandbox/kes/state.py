@@ -6,15 +6,18 @@ import posixpath
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from kesdeploy.sandbox.kes import api, keys
 from kesdeploy.sandbox.kes.answers import Call, fail, text
-from kesdeploy.sandbox.kes.config import Config
 from kesdeploy.sandbox.kes.identity import Denied, Rules, identify
 from kesdeploy.sandbox.kes.keystore import Cached, Exists, Missing, Unavailable
-from kesdeploy.sandbox.kes.log import Log
-from kesdeploy.sandbox.kes.metrics import Metrics
 from kesdeploy.sandbox.web import Request, Response
+
+if TYPE_CHECKING:
+    from kesdeploy.sandbox.kes.config import Config
+    from kesdeploy.sandbox.kes.log import Log
+    from kesdeploy.sandbox.kes.metrics import Metrics
 
 _FAILED = {
     "create": "failed to create key",
@@ -29,7 +32,7 @@ class State:
     config: Config
     rules: Rules
     keys: Cached
-    log: Log
+    journal: Log
     metrics: Metrics
     started: int  # nanoseconds since 1970
 
@@ -60,14 +63,14 @@ class State:
             return route.handle(self, call)
         except Denied as error:
             if error.cause:
-                self.log.error(error.cause, call)
+                self.journal.error(error.cause, call)
             return fail(error.status, error.message)
         except Exists:
             return fail(400, "key already exists")
         except Missing:
             return fail(404, "key does not exist")
         except Unavailable as error:
-            self.log.error(str(error), call)
+            self.journal.error(str(error), call)
             return fail(502, _FAILED.get(route.path.split("/")[3], "failed to read key"))
 
     def _admit(self, route: api.Route, request: Request) -> str:
@@ -79,7 +82,7 @@ class State:
             return _identity_or_nobody(request)
         identity = identify(request.certificates)
         if why := self.rules.check(identity, request.path):
-            self.log.debug(why)
+            self.journal.debug(why)
             raise Denied(403, "not authorized: insufficient permissions")
         return identity
 

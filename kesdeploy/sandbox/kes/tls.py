@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import struct
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from kesdeploy.sandbox.kes.flags import Fatal
 from kesdeploy.sandbox.web import IDLE, Handshake, Wire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kesdeploy.sandbox.kes.config import TLS
 
 _HANDSHAKE = 10  # seconds
@@ -70,10 +72,8 @@ class _Wire:
         self.certificates = tuple(dict.fromkeys(c.public_bytes(Encoding.DER) for c in found))
 
     def close(self) -> None:
-        try:
+        with suppress(SSL.Error):  # the client may be gone already
             self._connection.shutdown()
-        except SSL.Error:
-            pass  # the client is gone already
         self._connection.close()
 
 

@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,10 +176,8 @@ class Vault:
 
     def _ping(self) -> None:
         while True:
-            try:
+            with suppress(Refused, OSError):  # then the last known state stays, as in the real server
                 self._sealed = bool(self._health().get("sealed"))
-            except (Refused, OSError):
-                pass  # the last known state stays, as in the real server
             if self._closed.wait(self._config.ping):
                 return
 
@@ -191,11 +190,9 @@ class Vault:
                 auth = self._prolong(auth)
 
     def _prolong(self, auth: dict[str, Any]) -> dict[str, Any]:
-        try:
+        with suppress(Refused, OSError):  # then a new login is tried
             if auth.get("renewable") and float(auth["lease_duration"]) >= _SOON:
                 return self._call("PUT", "auth/token/renew-self", {"increment": 0}).get("auth") or auth
-        except (Refused, OSError):
-            pass  # then a new login is tried
         try:
             return self._login()
         except (Refused, OSError):
@@ -213,7 +210,7 @@ def _answer(method: str, url: str, status: int, content: bytes) -> dict[str, Any
         found = json.loads(content) if content else {}
     except ValueError:
         found = {"errors": [content[:200].decode(errors="replace")]}
-    if status == 404 and not (found.get("errors")):  # noqa: PLR2004  nothing there, or deleted
+    if status == 404 and not (found.get("errors")):  # noqa: PLR2004
         return {}
     if status >= 400:  # noqa: PLR2004
         raise Refused(method, url, status, [str(e) for e in found.get("errors") or []])

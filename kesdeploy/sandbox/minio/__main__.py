@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from kesdeploy.sandbox.minio.errors import Fatal
+from kesdeploy.sandbox.notice import say
 
 
 def main() -> int:
@@ -14,7 +15,7 @@ def main() -> int:
     try:
         run(sys.argv[1:])
     except Fatal as error:
-        print(f"FATAL {error}", file=sys.stderr)  # noqa: T201
+        say(f"FATAL {error}")
         return 1
     return 0
 

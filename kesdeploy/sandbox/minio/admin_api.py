@@ -120,7 +120,7 @@ def _version(_: Kms, __: dict[str, str]) -> Any:
 
 
 # What is done, and the parameter without which there is no such route.
-_ACTIONS: dict[tuple[str, str], tuple[Callable[["Kms", dict[str, str]], Any], str]] = {
+_ACTIONS: dict[tuple[str, str], tuple[Callable[[Kms, dict[str, str]], Any], str]] = {
     ("GET", "status"): (_status, ""),
     ("POST", "status"): (_status, ""),
     ("GET", "key/status"): (_key_status, ""),

@@ -6,20 +6,46 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kesdeploy.sandbox.minio import admin_api, bucket_api, object_api, upload_api
-from kesdeploy.sandbox.minio.app import App, Call, failure, query_of, request_id, say
+from kesdeploy.sandbox.minio.app import App, Call, failure, query_of, request_id
 from kesdeploy.sandbox.minio.errors import BAD_METHOD, NOT_HERE, S3Error
 from kesdeploy.sandbox.minio.sigv4 import Payload, verify
+from kesdeploy.sandbox.notice import say
 from kesdeploy.sandbox.web import Response
 
 if TYPE_CHECKING:
     from kesdeploy.sandbox.web import Request
 
 Handler = Callable[[App, Call], Response]
-_SUBRESOURCES = (
-    "location encryption versioning policy tagging lifecycle cors notification object-lock replication acl versions "
-    "uploads uploadId delete retention legal-hold attributes select restore torrent website logging accelerate "
-    "requestPayment ownershipControls publicAccessBlock policyStatus"
-).split()
+_SUBRESOURCES = [
+    "location",
+    "encryption",
+    "versioning",
+    "policy",
+    "tagging",
+    "lifecycle",
+    "cors",
+    "notification",
+    "object-lock",
+    "replication",
+    "acl",
+    "versions",
+    "uploads",
+    "uploadId",
+    "delete",
+    "retention",
+    "legal-hold",
+    "attributes",
+    "select",
+    "restore",
+    "torrent",
+    "website",
+    "logging",
+    "accelerate",
+    "requestPayment",
+    "ownershipControls",
+    "publicAccessBlock",
+    "policyStatus",
+]
 _BUCKET: dict[tuple[str, str], Handler] = {
     ("GET", ""): bucket_api.list_objects,
     ("HEAD", ""): bucket_api.head,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import datetime
+import datetime as dt
 import hashlib
 import tempfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SEED = 32
-_LIFE = datetime.timedelta(days=90)
+_LIFE = dt.timedelta(days=90)
 
 
 @contextmanager
@@ -51,7 +54,7 @@ def _pair(seed: bytes) -> tuple[bytes, bytes]:
     public = key.public_key()
     spki = public.public_bytes(form.Encoding.DER, form.PublicFormat.SubjectPublicKeyInfo)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hashlib.sha256(spki).hexdigest())])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     builder = x509.CertificateBuilder(name, name, public, x509.random_serial_number(), now, now + _LIFE)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     cert = builder.sign(key, None).public_bytes(form.Encoding.PEM)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -74,11 +73,6 @@ def failure(app: App, request: Request, error: S3Error, bucket: str = "", name: 
 
 def request_id() -> str:
     return secrets.token_hex(8).upper()
-
-
-def say(text: str) -> None:
-    """One line on stderr, which is where the real server writes everything."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def json_of(value: Any) -> bytes:

@@ -1,7 +1,8 @@
 """Objects on disk: `<drive>/<bucket>/<object>/xl.meta`, data beside it in `<id>/part.N` unless it is small.
 
-`xl.meta` is not the real format: a magic word, the length of a JSON document, the document, small data. The names in it
-are the real ones. What is written is written beside, synced, and renamed, so a killed server loses nothing it confirmed.
+`xl.meta` is not the real format: a magic word, the length of a JSON document, the document, small data. The names in
+it are the real ones. What is written is written beside, synced, and renamed, so a killed server loses nothing that it
+confirmed.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import os
 import shutil
 import struct
 import uuid
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kesdeploy.sandbox.minio.errors import BAD_OBJECT, NO_KEY, Fatal, S3Error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 MAGIC = b"KDSB1\n"
 SYSTEM = ".minio.sys"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kesdeploy.sandbox.minio.errors import Fatal
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
 
 _BLANKS = "\t\n\v\f\r \x85\xa0"  # what Go's TrimSpace takes off, for text as it stands in such files
 _QUOTES = "\"'"
@@ -15,8 +18,8 @@ _MIN_QUOTED = 2
 def parse(text: str) -> list[tuple[str, str]]:
     """Names and values in order. Raises Fatal.
 
-    `export` goes even without a blank behind it, one pair of equal quotes goes, nothing else is interpreted: no escapes,
-    no `$VAR`, no comments behind a value.
+    `export` goes even without a blank behind it, one pair of equal quotes goes, nothing else is interpreted: no
+    escapes, no `$VAR`, no comments behind a value.
     """
     return [_entry(line) for line in map(_trim, text.split("\n")) if line and not line.startswith("#")]
 

@@ -32,8 +32,8 @@ NO_KEY = S3Error(404, "NoSuchKey", "The specified key does not exist.")
 NO_UPLOAD = S3Error(
     404,
     "NoSuchUpload",
-    "The specified multipart upload does not exist. The upload ID may be invalid, or the upload may have been aborted or "
-    "completed.",
+    "The specified multipart upload does not exist. The upload ID may be invalid, or the upload may have been "
+    "aborted or completed.",
 )
 BAD_BUCKET = S3Error(400, "InvalidBucketName", "The specified bucket is not valid.")
 BAD_OBJECT = S3Error(400, "XMinioInvalidObjectName", "Object name contains unsupported characters.")
@@ -50,8 +50,13 @@ BAD_XML = S3Error(
 BAD_PART = S3Error(
     400,
     "InvalidPart",
-    "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity "
-    "tag may not match the part's entity tag.",
+    "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified "
+    "entity tag may not match the part's entity tag.",
+)
+BAD_ORDER = S3Error(
+    400,
+    "InvalidPartOrder",
+    "The list of parts was not in ascending order. The parts list must be specified in order by part number.",
 )
 INCOMPLETE = S3Error(
     400, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header."

@@ -7,7 +7,6 @@ import binascii
 import json
 import random
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,8 @@ from kesdeploy.sandbox.gonet import Trust, describe, trust
 from kesdeploy.sandbox.minio.errors import Fatal, KmsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kesdeploy.sandbox.minio.kms_settings import KmsSettings
 
 _TRIES = 3
@@ -104,7 +105,7 @@ class Kms:
             try:
                 return self._one(endpoint, what, method, path, body)
             except KmsError as error:
-                if error.status < 500:  # noqa: PLR2004  an answer, not a failure: the next one would say the same
+                if error.status < 500:  # noqa: PLR2004
                     raise
         return self._one(order[-1], what, method, path, body)
 

@@ -6,10 +6,13 @@ A variable that is set but empty counts as set: so does the real server, and so 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from kesdeploy.sandbox.minio.errors import Fatal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _KES = ("ENDPOINT", "KEY_NAME", "API_KEY", "KEY_FILE", "CERT_FILE", "CAPATH", "KEY_PASSWORD")
 _MINKMS = ("SERVER", "ENCLAVE", "SSE_KEY", "API_KEY")

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 _KEPT = ("Content-Type", "Content-Encoding", "Content-Disposition", "Content-Language", "Cache-Control", "Expires")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_SSE_C = S3Error(400, "InvalidRequest", "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.")  # fmt: skip  # noqa: E501
+_SSE_C = S3Error(
+    400,
+    "InvalidRequest",
+    "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.",
+)
 
 
 def put(app: App, call: Call) -> Response:

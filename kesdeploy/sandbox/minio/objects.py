@@ -109,7 +109,7 @@ def get(drive: Drive, bucket: str, name: str, meta: Meta, key: bytes | None, spa
         at += part.actual
 
 
-def _part(  # noqa: PLR0913
+def _part(  # noqa: PLR0913, PLR0917
     drive: Drive, bucket: str, name: str, meta: Meta, part: Part, key: bytes | None, span: tuple[int, int]
 ) -> Iterator[bytes]:
     low, high = span

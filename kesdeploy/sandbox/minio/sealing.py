@@ -11,13 +11,14 @@ import hashlib
 import hmac
 import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kesdeploy.sandbox.minio.errors import S3Error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     from kesdeploy.sandbox.minio.kms import Kms

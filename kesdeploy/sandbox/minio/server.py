@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kesdeploy.sandbox.minio import api, config_store, console, settings
-from kesdeploy.sandbox.minio.app import App, say
+from kesdeploy.sandbox.minio.app import App
 from kesdeploy.sandbox.minio.buckets import Buckets
 from kesdeploy.sandbox.minio.drive import Drive
 from kesdeploy.sandbox.minio.errors import Fatal, KmsError
-from kesdeploy.sandbox.minio.kms import NO_KEY, NO_PERMISSION, EXISTS, Kms
-from kesdeploy.sandbox.notice import HEADER, VERSION, log_line, server_header
+from kesdeploy.sandbox.minio.kms import EXISTS, NO_KEY, NO_PERMISSION, Kms
+from kesdeploy.sandbox.notice import HEADER, VERSION, log_line, say, server_header
 from kesdeploy.sandbox.web import Handler, PlainWire, Server, Wire
 
 if TYPE_CHECKING:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from kesdeploy.sandbox.minio import envfile
 from kesdeploy.sandbox.minio.errors import Fatal
 from kesdeploy.sandbox.minio.kms_settings import KmsSettings, read_kms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FLAGS = ("address", "console-address", "certs-dir")
 _TRUE = {"1", "t", "T", "TRUE", "true", "True", "on", "ON", "On", "enabled"}
@@ -52,7 +55,7 @@ def read(argv: list[str], environment: Mapping[str, str] | None = None) -> Setti
     drives = _drives(volumes.split() if volumes else words)
     kms = read_kms(env)
     user, password = _credentials(env)
-    certs = flags.get("certs-dir") or os.path.join(env.get("HOME", "/"), ".minio", "certs")  # noqa: PTH118
+    certs = flags.get("certs-dir") or f"{env.get('HOME', '/')}/.minio/certs"
     auto = get(env, "MINIO_KMS_AUTO_ENCRYPTION") in _TRUE
     redirect = get(env, "MINIO_BROWSER_REDIRECT_URL")
     return Settings(drives, address, console, certs, user, password, kms, auto, redirect)

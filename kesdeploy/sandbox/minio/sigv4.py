@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
 
 from kesdeploy.sandbox.minio.errors import BAD_DIGEST, BAD_SHA256, DENIED, INCOMPLETE, S3Error
-from kesdeploy.sandbox.web import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kesdeploy.sandbox.web import Request
 
 _SCHEME = "AWS4-HMAC-SHA256"
 _EMPTY = hashlib.sha256(b"").hexdigest()
@@ -86,7 +90,7 @@ def _verify_query(request: Request, user: str, password: str) -> Signature:
     return _compare(fields.get("X-Amz-Credential", ""), given, date, canonical, (user, password), payload)
 
 
-def _compare(  # noqa: PLR0913
+def _compare(
     credential: str, given: str, date: str, canonical: str, secret: tuple[str, str], payload: str
 ) -> Signature:
     who, _, scope = credential.partition("/")

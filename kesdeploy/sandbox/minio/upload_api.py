@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kesdeploy.sandbox.minio import multipart, objects
 from kesdeploy.sandbox.minio.app import App, Call, xml
 from kesdeploy.sandbox.minio.encryption_rule import response_headers
-from kesdeploy.sandbox.minio.errors import BAD_PART, BAD_XML, S3Error
+from kesdeploy.sandbox.minio.errors import BAD_ORDER, BAD_PART, BAD_XML, S3Error
 from kesdeploy.sandbox.minio.object_api import new_key, reader, user_headers
 from kesdeploy.sandbox.minio.xmltext import Document, parse, when
 from kesdeploy.sandbox.web import Response
@@ -78,7 +78,7 @@ def complete(app: App, call: Call) -> Response:
     except ValueError:
         raise BAD_XML from None
     if [n for n, _ in wanted] != sorted({n for n, _ in wanted}):
-        raise S3Error(400, "InvalidPartOrder", "The list of parts was not in ascending order. The parts list must be specified in order by part number.")  # fmt: skip  # noqa: E501
+        raise BAD_ORDER
     meta = multipart.complete(app.drive, upload, wanted)
     where = f"http://{call.header('Host')}/{call.bucket}/{call.name}"
     fields = [("Location", where), ("Bucket", call.bucket), ("Key", call.name), ("ETag", f'"{meta.etag}"')]

@@ -32,13 +32,13 @@ def _content(content: Any) -> str:
 
 def parse(text: bytes) -> Element:
     """The root, with its namespace taken off every name. Raises S3Error."""
-    from xml.etree import ElementTree
+    import xml.etree.ElementTree as ET
 
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
         raise BAD_XML
     try:
-        root = ElementTree.fromstring(text)  # noqa: S314  no entities, see above
-    except ElementTree.ParseError:
+        root = ET.fromstring(text)  # noqa: S314
+    except ET.ParseError:
         raise BAD_XML from None
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]

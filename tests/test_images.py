@@ -1,0 +1,231 @@
+"""The choice of images. The engine here only remembers: what is tested is the choice, not the engine."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from kesdeploy.engines import EngineInfo, Image
+from kesdeploy.errors import ImageError
+from kesdeploy.images import catalogue, choose
+from kesdeploy.report import Silent
+
+KES = catalogue()["kes"].sources[0].reference
+MINIO = catalogue()["minio"].sources[0].reference
+UNAUTHORIZED = "unauthorized: access to the requested resource is not authorized"
+
+
+class Listening(Silent):
+    def __init__(self):
+        self.warnings, self.notes = [], []
+
+    def warn(self, text):
+        self.warnings.append(text)
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+class Store:
+    """A local store, and registries: `remote` maps references to what a pull does (a callable)."""
+
+    def __init__(self, *local, remote=None, digest="sha256:00"):
+        self.local = {r: self._image(r, digest) for r in local}
+        self.remote = remote or {}
+        self.pulled = []
+        self.lock = threading.Lock()
+
+    @staticmethod
+    def _image(reference, digest="sha256:00"):
+        return Image(f"id-{reference}", (reference,), digest, 1, "amd64", {})
+
+    def info(self):
+        return EngineInfo("podman", "4", "unix:", rootless=False, remote=False, reason="")
+
+    def image(self, reference):
+        return self.local.get(reference)
+
+    def pull(self, reference, *, stall, progress):
+        with self.lock:
+            self.pulled.append(reference)
+        progress(f"Trying to pull {reference}...")
+        self.remote.get(reference, refuse)(progress, stall)
+        self.local[reference] = self._image(reference)
+        return self.local[reference]
+
+    def import_image(self, root, reference, *, changes=()):
+        assert root.stat().st_size > 1 << 20
+        self.local[reference] = self._image(reference)
+        return self.local[reference]
+
+    def tag(self, reference, new):
+        self.local[new] = self.local[reference]
+
+
+def refuse(progress, stall):
+    raise ImageError("It cannot be pulled", because=UNAUTHORIZED)
+
+
+def give(progress, stall):
+    progress("Getting image source signatures")
+
+
+def say_nothing(progress, stall):
+    time.sleep(min(stall, 30))
+    raise ImageError("It cannot be pulled", because=f"no answer for {stall:g} s")
+
+
+def pick(store, mode, *, pull="missing", overrides=None, components=("kes", "minio"), report=None):
+    return choose(
+        store, components=components, mode=mode, pull=pull, overrides=overrides or {}, report=report or Silent()
+    )
+
+
+def test_what_is_here_is_not_pulled():
+    store = Store(KES, MINIO)
+    chosen = pick(store, "release")
+    assert store.pulled == []
+    assert chosen["kes"].reference == KES
+    assert chosen["kes"].entrypoint == ("/kes",)
+    assert chosen["minio"].version == "RELEASE.2025-04-22T22-12-26Z"
+    assert not chosen["minio"].sandbox
+    assert "CVE-2026-34204" in {a.cve for a in chosen["minio"].advisories}
+
+
+def test_sources_are_tried_in_order():
+    second = catalogue()["kes"].sources[1].reference
+    store = Store(MINIO, remote={second: give})
+    assert pick(store, "release")["kes"].reference == second
+    assert store.pulled == [KES, second]
+
+
+def test_release_ends_with_the_real_situation_and_the_choices():
+    with pytest.raises(ImageError) as caught:
+        pick(Store(MINIO), "release")
+    assert caught.value.exit_code == 4
+    assert "KES" in caught.value.what
+    assert UNAUTHORIZED in caught.value.because
+    assert "2026-09-11" in caught.value.because
+    for choice in ("--images sandbox", "--set images.kes=", "kesdeploy images load"):
+        assert choice in caught.value.hint
+
+
+def test_never_means_never():
+    store = Store(remote={KES: give, MINIO: give})
+    with pytest.raises(ImageError, match="KES"):
+        pick(store, "release", pull="never")
+    assert store.pulled == []
+
+
+def test_always_pulls_what_is_here():
+    store = Store(KES, MINIO, remote={KES: give, MINIO: give})
+    pick(store, "release", pull="always")
+    assert store.pulled == [KES, MINIO]
+
+
+def test_an_override_is_the_only_source():
+    store = Store(MINIO, remote={"my.registry/kes:1": give})
+    chosen = pick(store, "release", overrides={"kes": "my.registry/kes:1"})
+    assert (chosen["kes"].reference, chosen["kes"].version) == ("my.registry/kes:1", "1")
+    assert store.pulled == ["my.registry/kes:1"]
+
+
+def test_a_fork_with_another_entrypoint():
+    silo = next(s for s in catalogue()["minio"].elsewhere if "silo" in s.reference)
+    chosen = pick(Store(KES, silo.reference), "release", overrides={"minio": silo.reference})
+    assert chosen["minio"].entrypoint == ("silo",)
+
+
+def test_a_digest_that_is_not_the_published_one_is_told():
+    report = Listening()
+    pick(Store(KES, MINIO), "release", report=report)
+    assert any("sha256:00" in n and "published" in n for n in report.notes)
+
+
+def test_auto_takes_what_is_here_without_a_word():
+    report = Listening()
+    assert not pick(Store(KES, MINIO), "auto", report=report)["kes"].sandbox
+    assert report.warnings == []
+
+
+def test_auto_pulls_what_can_be_had():
+    store = Store(remote={KES: give, MINIO: give})
+    report = Listening()
+    assert not pick(store, "auto", report=report)["minio"].sandbox
+    assert report.warnings == []
+
+
+def test_auto_with_mixed_answers_is_sandbox_for_all(sandbox):
+    report = Listening()
+    chosen = pick(Store(MINIO), "auto", report=report)
+    assert chosen["kes"].sandbox
+    assert chosen["minio"].sandbox
+    assert chosen["minio"].reference.startswith("localhost/kesdeploy-sandbox/minio:")
+    assert len(report.warnings) == 1
+    assert "never be used for production" in report.warnings[0]
+    assert UNAUTHORIZED in report.warnings[0]
+
+
+def test_auto_does_not_wait_for_the_silent(sandbox, monkeypatch):
+    from kesdeploy import pulling
+
+    monkeypatch.setattr(pulling, "QUESTION", 0.5)
+    monkeypatch.setattr(pulling, "SILENCE", 5.0)
+    sources = [s.reference for c in ("kes", "minio") for s in catalogue()[c].sources]
+    start = time.monotonic()
+    assert pick(Store(remote=dict.fromkeys(sources, say_nothing)), "auto")["kes"].sandbox
+    assert time.monotonic() - start < 3
+
+
+def test_auto_waits_for_a_pull_that_is_going_on(monkeypatch):
+    from kesdeploy import pulling
+
+    def slowly(progress, stall):
+        progress("Copying blob sha256:1")
+        time.sleep(0.4)
+        progress("Copying config sha256:2")
+
+    monkeypatch.setattr(pulling, "QUESTION", 0.2)
+    assert not pick(Store(remote={KES: slowly, MINIO: slowly}), "auto")["kes"].sandbox
+
+
+def test_auto_asks_all_sources_at_once():
+    """The first is silent, the second has it: the silent one does not decide."""
+    remote = {}
+    for name in ("kes", "minio"):
+        first, second = (s.reference for s in catalogue()[name].sources)
+        remote |= {first: lambda *_: time.sleep(1.0), second: give}
+    start = time.monotonic()
+    chosen = pick(Store(remote=remote), "auto")
+    assert not chosen["kes"].sandbox
+    assert time.monotonic() - start < 0.9
+
+
+def test_auto_and_never_is_sandbox_without_asking(sandbox):
+    store = Store(remote={KES: give, MINIO: give})
+    assert pick(store, "auto", pull="never")["kes"].sandbox
+    assert store.pulled == []
+
+
+def test_sandbox_is_made_once(sandbox):
+    store = Store(KES, MINIO)
+    first = pick(store, "sandbox")
+    assert first["kes"].sandbox
+    assert (first["kes"].entrypoint, first["minio"].entrypoint) == (("/kes",), ("/usr/bin/minio",))
+    assert first["kes"].advisories == ()
+    store.import_image = None  # whoever calls it again fails
+    assert pick(store, "sandbox")["kes"].id == first["kes"].id
+
+
+@pytest.fixture
+def sandbox(monkeypatch):
+    """No tar is written: tests/sandbox/test_image.py makes real ones."""
+    from kesdeploy.sandbox import python_image
+
+    def write(path):
+        path.write_bytes(bytes((1 << 20) + 1))
+        return ()
+
+    monkeypatch.setattr(python_image, "write", write)
