@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Mount:
-    """A bind mount of a folder that exists. `relabel` asks for a shared SELinux label (harmless where SELinux is off)."""
+    """A bind mount of a present folder. `relabel` asks for a shared SELinux label, harmless where SELinux is off."""
 
     source: str
     target: str
@@ -133,10 +135,10 @@ Progress = Callable[[str], None]
 
 
 class Engine(Protocol):
-    """What kesdeploy asks of Podman or Docker. Every refusal is an EngineError (ImageError for images) with the engine's words.
+    """What kesdeploy asks of Podman or Docker, from any thread.
 
-    All calls are safe to repeat: creating what exists with the same name raises, stopping what is stopped and removing
-    what is gone do not.
+    Every refusal is an EngineError (ImageError for images) with the engine's words. All calls are safe to repeat:
+    creating what exists with the same name raises, stopping what is stopped and removing what is gone do not.
     """
 
     def info(self) -> EngineInfo:
@@ -155,7 +157,7 @@ class Engine(Protocol):
         """Write the images with their tags as one archive."""
 
     def import_image(self, root: Path, reference: str, *, changes: tuple[str, ...] = ()) -> Image:
-        """Make an image of one layer from a tar of a root file system. `changes` are Dockerfile lines."""
+        """Make an image of one layer from `root`, the tar of a root file system. `changes` are Dockerfile lines."""
 
     def tag(self, reference: str, new: str) -> None:
         """Give an image another name."""
@@ -168,23 +170,28 @@ class Engine(Protocol):
     def pod(self, name: str) -> Pod | None: ...
 
     def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
-        """Containers, running or not, that carry all these labels (infrastructure containers left out)."""
+        """Containers, running or not, that carry all these labels (infrastructure containers left out).
+
+        Podman 4 counts restarts only for `container`; here they are 0.
+        """
 
     def container(self, name: str) -> Container | None: ...
 
     def create_pod(self, spec: PodSpec) -> None: ...
 
     def restart_pod(self, name: str) -> None:
-        """Repair a pod whose network is gone."""
+        """Repair a pod whose network is gone: what ran is stopped, then started in the order of its last start."""
 
     def remove_pod(self, name: str, *, stop_timeout: int) -> None:
         """Stop its containers side by side, then remove pod, containers and their anonymous volumes."""
 
     def create(self, spec: ContainerSpec) -> None: ...
 
-    def start(self, name: str) -> None: ...
+    def start(self, name: str) -> None:
+        """Start it, its pod's network first; PortTaken when a port of the pod is held by somebody else."""
 
-    def stop(self, name: str, *, timeout: int) -> None: ...
+    def stop(self, name: str, *, timeout: int) -> None:
+        """SIGTERM, and SIGKILL after `timeout` seconds (3 at the least)."""
 
     def remove(self, name: str) -> None: ...
 
@@ -202,7 +209,7 @@ class Engine(Protocol):
         """The exit code once it has exited, or None after `timeout` seconds."""
 
     def run_args(self, pod: str) -> tuple[str, ...]:
-        """The engine's own command line, up to and including its flags for a one-shot, interactive container of `pod`."""
+        """The engine's own command line, up to and including its flags for a one-shot container with stdin in `pod`."""
 
     def close(self) -> None:
         """Give back what was opened for this command (a service that was started for it ends here)."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kesdeploy.engines import podman_read
+from kesdeploy.engines.podman_base import PodmanBase
 from kesdeploy.engines.podman_door import Call, Refused, TimedOut
 from kesdeploy.engines.podman_stream import chunks, events, progress
 from kesdeploy.errors import EngineError, ImageError
@@ -18,27 +19,16 @@ if TYPE_CHECKING:
     from podman.api.client import APIResponse
 
     from kesdeploy.engines import Image, Progress
-    from kesdeploy.engines.podman_door import Door
 
-_NOT_FOUND = 404
 _ARCHIVE_SECONDS = 600.0  # without a byte: a store on a slow disk unpacks before it answers
 
 
-class PodmanImages:
-    """The half of the engine that knows images. Every refusal is an ImageError with Podman's words."""
-
-    def __init__(self, door: Door) -> None:
-        self._door = door
+class PodmanImages(PodmanBase):
+    """The part of the engine that knows images. Every refusal is an ImageError with Podman's words."""
 
     def image(self, reference: str) -> Image | None:
-        try:
-            return podman_read.image(
-                self._door.json(Call(f"Image {reference} cannot be read", "GET", f"/images/{quote(reference)}/json"))
-            )
-        except Refused as refusal:
-            if refusal.status == _NOT_FOUND:
-                return None
-            raise
+        raw = self._read(Call(f"Image {reference} cannot be read", "GET", f"/images/{quote(reference)}/json"))
+        return podman_read.image(raw) if raw else None
 
     def pull(self, reference: str, *, stall: float, progress: Progress) -> Image:
         """Over the docker-compatible call: it alone tells of bytes while a layer comes."""
@@ -91,11 +81,7 @@ class PodmanImages:
     def remove_image(self, reference: str) -> None:
         what = f"Image {reference} cannot be removed"
         with _image_errors(what):
-            try:
-                self._door.send(Call(what, "DELETE", f"/images/{quote(reference)}"))
-            except Refused as refusal:
-                if refusal.status != _NOT_FOUND:
-                    raise
+            self._gone_is_fine(Call(what, "DELETE", f"/images/{quote(reference)}"))
 
     def _must_be_there(self, reference: str, what: str) -> Image:
         found = self.image(reference)

@@ -11,7 +11,7 @@ from kesdeploy.engines import Container, Image, Pod
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from kesdeploy.engines import ContainerSpec, Mount
+    from kesdeploy.engines import ContainerSpec, Mount, PodSpec
 
 Raw = dict[str, Any]
 
@@ -37,11 +37,21 @@ def pod_filter(ids: Iterable[str]) -> str:
     return json.dumps({"pod": list(ids)})
 
 
+def pod_creation(spec: PodSpec) -> dict[str, Any]:
+    """The body of `POST /pods/create`. Ports belong to the pod: a member that asks for one is refused."""
+    ports = [
+        {"host_ip": port.host_ip, "host_port": port.host, "container_port": port.container, "protocol": "tcp"}
+        for port in spec.ports
+    ]
+    hosts = [f"{name}:{address}" for name, address in spec.hosts]
+    return {"name": spec.name, "labels": dict(spec.labels), "portmappings": ports, "hostadd": hosts}
+
+
 def creation(spec: ContainerSpec) -> dict[str, Any]:
     """The arguments of podman-py's `containers.create`.
 
-    Lists, as it neither splits nor joins commands. No `ulimits`: any would drop those of containers.conf (trap 5). Mounts
-    in podman-py's own words: docker's `ReadOnly` is mounted writable (trap 9). No TTY.
+    Lists, as it neither splits nor joins commands. No `ulimits`: any would drop those of containers.conf (trap 5).
+    Mounts in podman-py's own words: docker's `ReadOnly` is mounted writable (trap 9). No TTY.
     """
     return {
         "image": spec.image,
@@ -83,6 +93,12 @@ def listed_container(raw: Raw) -> Container:
         restarts=raw.get("Restarts") or 0,
         labels=raw.get("Labels") or {},
     )
+
+
+def published(raw: Raw) -> set[int]:
+    """Ports of this machine that a container of `GET /containers/json` publishes; neighbours come as one range."""
+    ports = raw.get("Ports") or []
+    return {port["host_port"] + offset for port in ports for offset in range(port.get("range") or 1)}
 
 
 def inspected_container(raw: Raw, pod: str) -> Container:

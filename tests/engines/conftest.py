@@ -1,0 +1,125 @@
+"""A real engine, and a tiny image made from a few programs of this machine: no registry is asked for anything."""
+
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from kesdeploy.engines import ContainerSpec, Engine, Mount, PodSpec, Port
+from kesdeploy.engines.choose import open_engine
+from kesdeploy.errors import EngineError
+from kesdeploy.sandbox.rootfs import RootFs, libraries
+
+PROGRAMS = ("sh", "sleep", "cat", "perl", "touch", "id", "env")
+LABEL = "kesdeploy-test"
+
+IDLE = ("/bin/sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done')
+STUBBORN = ("/bin/sh", "-c", 'trap "" TERM; while :; do sleep 0.05; done')
+# No module: perl is in every Debian, its modules are not in the image. A pod's port 80, one line an answer.
+_SERVE = """
+$SIG{TERM} = sub { exit 0 };
+socket(S, 2, 1, 6); setsockopt(S, 1, 2, pack("l", 1)); bind(S, pack("SnNx8", 2, 80, 0)) or die $!; listen(S, 5);
+while (accept(C, S)) { syswrite C, "hello\\n"; close C }
+"""
+SERVER = ("/bin/perl", "-e", _SERVE)
+
+
+@pytest.fixture(scope="session", params=["podman"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    try:
+        opened = open_engine(request.param)
+    except EngineError as error:
+        pytest.skip(f"no {request.param}: {error.what} {error.because}")
+    with closing(opened):
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def root_tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tar = tmp_path_factory.mktemp("image") / "root.tar"
+    found = [Path(path) for name in PROGRAMS if (path := shutil.which(name))]
+    assert len(found) == len(PROGRAMS)
+    with RootFs(tar) as root:
+        for program in found:
+            root.file(program, f"/bin/{program.name}")
+        for library in libraries(found):
+            root.file(library, str(library))
+        root.folder("/mnt")
+    return tar
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine, root_tar: Path) -> Iterator[str]:
+    reference = f"localhost/kesdeploy-test-{os.getpid()}:1"
+    engine.import_image(root_tar, reference, changes=("VOLUME /scratch", "LABEL made-by=test", "ENV FROM_IMAGE=yes"))
+    yield reference
+    engine.remove_image(reference)
+
+
+@dataclass
+class World:
+    """One test's pod and containers: all go when it ends."""
+
+    engine: Engine
+    image: str
+    mark: str = field(default_factory=lambda: f"t{secrets.token_hex(4)}")
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {LABEL: self.mark}
+
+    @property
+    def pod(self) -> str:
+        return f"{self.mark}-pod"
+
+    def make_pod(self, *ports: Port, labels: dict[str, str] | None = None, **more: object) -> None:
+        self.engine.create_pod(PodSpec(self.pod, ports, self.labels | (labels or {}), **more))
+
+    def spec(self, name: str, argv: tuple[str, ...] = IDLE, **more: object) -> ContainerSpec:
+        fields = {"user": "0:0", "labels": self.labels, "restart": "no"} | more
+        return ContainerSpec(f"{self.mark}-{name}", self.pod, self.image, argv[:1], argv[1:], **fields)
+
+    def run(self, name: str, argv: tuple[str, ...] = IDLE, **more: object) -> str:
+        """Create and start; its full name."""
+        spec = self.spec(name, argv, **more)
+        self.engine.create(spec)
+        self.engine.start(spec.name)
+        return spec.name
+
+    def output(self, script: str, *mounts: Mount, **more: object) -> str:
+        """What a shell script says in a container of its own."""
+        name = self.run(f"out{secrets.token_hex(2)}", ("/bin/sh", "-c", script), mounts=mounts, **more)
+        assert self.engine.wait(name, timeout=20) is not None
+        return "\n".join(line.text for line in self.engine.logs(name))
+
+    def close(self) -> None:
+        for pod in self.engine.pods(self.labels):
+            self.engine.remove_pod(pod.name, stop_timeout=3)
+
+
+@pytest.fixture
+def world(engine: Engine, image: str) -> Iterator[World]:
+    with closing(World(engine, image)) as made:
+        yield made
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answer(port: int) -> str:
+    """What the published port says; empty when it is dead."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 2) as connection:
+            return connection.recv(100).decode().strip()
+    except OSError:
+        return ""

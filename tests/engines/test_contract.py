@@ -1,0 +1,482 @@
+"""What every engine promises (`kesdeploy.engines.Engine`), on the real thing."""
+
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from kesdeploy.engines import Engine, Mount, PodSpec, Port
+from kesdeploy.errors import EngineError, ImageError, PortTaken
+from tests.engines.conftest import IDLE, LABEL, SERVER, STUBBORN, World, answer
+
+pytestmark = pytest.mark.engine
+
+
+def test_it_says_who_it_is(engine: Engine):
+    info = engine.info()
+    assert info.name == "podman"
+    assert info.version.split(".")[0].isdigit()
+    assert info.reason
+    assert not info.remote
+
+
+def test_a_published_port_answers(world: World, free_port: int):
+    world.make_pod(Port("127.0.0.1", free_port, 80))
+    world.run("web", SERVER)
+    assert _eventually(lambda: answer(free_port) == "hello")
+
+
+def test_pods_and_containers_are_found_by_all_of_their_labels(world: World):
+    world.make_pod(labels={"color": "red", "empty": ""})
+    world.engine.create(world.spec("a", labels=world.labels | {"color": "blue"}))
+    both = world.labels | {"color": "red"}
+    assert [pod.name for pod in world.engine.pods(both)] == [world.pod]
+    assert world.engine.pods(world.labels | {"color": "blue"}) == ()
+    assert [pod.labels["color"] for pod in world.engine.pods(world.labels | {"color": ""})] == ["red"]
+    found = world.engine.containers(world.labels)
+    assert [(c.name, c.pod, c.state, c.image) for c in found] == [
+        (f"{world.mark}-a", world.pod, "created", world.image)
+    ]
+    assert world.engine.containers(both) == ()
+
+
+def test_a_container_is_the_same_listed_and_inspected(world: World):
+    world.make_pod()
+    name = world.run("a")
+    (listed,) = world.engine.containers(world.labels)
+    seen = world.engine.container(name)
+    assert seen is not None
+    assert seen.running
+    assert (seen.id, seen.pod, seen.image, seen.image_id, seen.labels) == (
+        listed.id,
+        listed.pod,
+        listed.image,
+        listed.image_id,
+        listed.labels,
+    )
+    assert _moment(seen.started_at).replace(microsecond=0) == _moment(listed.started_at)
+
+
+def test_what_is_not_there_is_none(engine: Engine, world: World):
+    assert engine.container(f"{world.mark}-no") is None
+    assert engine.pod(f"{world.mark}-no") is None
+    assert engine.image("localhost/kesdeploy-no-such-image:1") is None
+
+
+def test_the_beginning_of_an_id_is_no_name(world: World):
+    world.make_pod()
+    name = world.run("a")
+    seen = world.engine.container(name)
+    assert seen is not None
+    assert world.engine.container(seen.id[:12]) is None
+
+
+def test_a_container_gets_what_its_spec_says(world: World, tmp_path: Path):
+    (tmp_path / "file").write_text("content")
+    tmp_path.chmod(0o755)
+    world.make_pod(hosts=(("far-away", "127.0.0.9"),))
+    said = world.output(
+        'cat /mnt/file; echo; id -u; id -g; echo "$GREETING"; echo "$FROM_IMAGE"; cat /etc/hosts',
+        Mount(str(tmp_path), "/mnt"),
+        user="1234:1235",
+        environment={"GREETING": "hello $world 'q'"},
+    ).splitlines()
+    assert said[:5] == ["content", "1234", "1235", "hello $world 'q'", "yes"]
+    assert any(line.split() == ["127.0.0.9", "far-away"] for line in said)
+
+
+def test_containers_of_a_pod_share_their_network_and_find_each_other_by_name(world: World):
+    world.make_pod()
+    web = world.run("web", SERVER)
+    client = 'socket(S,2,1,6); connect(S,pack("SnNx8",2,80,0x7f000001)) or die $!; print <S>;'
+    assert "hello" in world.output(f"sleep 0.2; perl -e '{client}'")
+    assert "127.0.0.1" in [
+        line.split()[0] for line in world.output("cat /etc/hosts").splitlines() if web in line.split()[1:]
+    ]
+
+
+def test_there_is_no_terminal(world: World):
+    world.make_pod()
+    assert world.output("test -t 1 && echo tty || echo none") == "none"
+
+
+def test_arguments_are_neither_split_nor_joined(world: World):
+    world.make_pod()
+    name = world.run("args", ("/bin/perl", "-e", 'print "$_\\n" for @ARGV', "a b", "", "--flag", "$HOME"))
+    world.engine.wait(name, timeout=10)
+    assert [line.text for line in world.engine.logs(name)] == ["a b", "", "--flag", "$HOME"]
+
+
+def test_creating_twice_raises(world: World):
+    world.make_pod()
+    with pytest.raises(EngineError, match="cannot be created") as pod:
+        world.make_pod()
+    assert "already exists" in pod.value.because
+    world.engine.create(world.spec("a"))
+    with pytest.raises(EngineError, match="cannot be created") as container:
+        world.engine.create(world.spec("a"))
+    assert "already in use" in container.value.because
+
+
+def test_a_missing_mount_source_is_said_before_anything_is_made(world: World, tmp_path: Path):
+    world.make_pod()
+    missing = tmp_path / "missing"
+    with pytest.raises(EngineError) as error:
+        world.engine.create(world.spec("a", mounts=(Mount(str(missing), "/mnt"),)))
+    assert str(missing) in error.value.because
+    assert world.engine.containers(world.labels) == ()
+    assert not missing.exists()
+
+
+def test_a_missing_pod_and_a_missing_program_are_clear(world: World):
+    with pytest.raises(EngineError) as no_pod:
+        world.engine.create(world.spec("a"))
+    assert world.pod in no_pod.value.because
+    world.make_pod()
+    with pytest.raises(EngineError) as no_program:
+        world.run("b", ("/bin/no-such-program",))
+    assert "no-such-program" in no_program.value.because
+
+
+def test_stopping_starting_and_removing_are_safe_to_repeat(world: World):
+    world.make_pod()
+    name = world.run("a")
+    world.engine.start(name)
+    for _ in range(2):
+        world.engine.stop(name, timeout=3)
+    seen = world.engine.container(name)
+    assert seen is not None
+    assert (seen.state, seen.exit_code) == ("exited", 0)
+    world.engine.start(name)
+    for _ in range(2):
+        world.engine.remove(name)
+    for _ in range(2):
+        world.engine.remove_pod(world.pod, stop_timeout=3)
+    assert world.engine.pod(world.pod) is None
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "signal", "logs", "exec", "wait"])
+def test_on_what_is_not_there_each_verb_raises(world: World, verb: str):
+    name = f"{world.mark}-no"
+    calls = {
+        "start": lambda: world.engine.start(name),
+        "stop": lambda: world.engine.stop(name, timeout=3),
+        "signal": lambda: world.engine.signal(name, "SIGHUP"),
+        "logs": lambda: list(world.engine.logs(name)),
+        "exec": lambda: world.engine.exec(name, ("/bin/id",), timeout=5),
+        "wait": lambda: world.engine.wait(name, timeout=5),
+    }
+    with pytest.raises(EngineError) as error:
+        calls[verb]()
+    assert name in error.value.what
+
+
+def test_a_signal_arrives(world: World):
+    world.make_pod()
+    name = world.run("a", ("/bin/sh", "-c", 'trap "echo hup" HUP; trap "exit 3" TERM; while :; do sleep 0.05; done'))
+    time.sleep(0.2)
+    world.engine.signal(name, "SIGHUP")
+    assert _eventually(lambda: [line.text for line in world.engine.logs(name)] == ["hup"])
+    world.engine.signal(name, "SIGTERM")
+    assert world.engine.wait(name, timeout=5) == 3
+
+
+def test_wait_gives_up_at_its_deadline(world: World):
+    world.make_pod()
+    name = world.run("a")
+    begun = time.monotonic()
+    assert world.engine.wait(name, timeout=0.3) is None
+    assert 0.3 <= time.monotonic() - begun < 1.5
+
+
+def test_logs_come_in_order_with_stream_and_time(world: World):
+    world.make_pod()
+    name = world.run("a", ("/bin/sh", "-c", "echo one; echo two >&2; echo; printf 'no newline'"))
+    world.engine.wait(name, timeout=10)
+    lines = list(world.engine.logs(name))
+    assert sorted((line.text, line.stream) for line in lines) == sorted(
+        [("one", "stdout"), ("two", "stderr"), ("", "stdout"), ("no newline", "stdout")]
+    )
+    assert [line.text for line in lines if line.stream == "stdout"] == ["one", "", "no newline"]
+    assert all(_moment(line.time) for line in lines)
+    assert len(list(world.engine.logs(name, tail=1))) == 1
+    assert list(world.engine.logs(name, since=int(time.time()) + 3600)) == []
+
+
+def test_a_long_line_is_one_line(world: World):
+    world.make_pod()
+    name = world.run("a", ("/bin/perl", "-e", 'print "x" x 100000, "\\n"; print "end\\n"'))
+    world.engine.wait(name, timeout=10)
+    assert [len(line.text) for line in world.engine.logs(name)] == [100_000, 3]
+
+
+def test_following_a_log_gives_lines_as_they_come_and_ends_with_the_container(world: World):
+    world.make_pod()
+    name = world.run("a", ("/bin/sh", "-c", "echo first; sleep 1; echo second; sleep 0.5"))
+    begun = time.monotonic()
+    seen = [(line.text, time.monotonic() - begun) for line in world.engine.logs(name, follow=True)]
+    assert [text for text, _ in seen] == ["first", "second"]
+    assert seen[0][1] < 0.8 <= seen[1][1]
+
+
+def test_exec_gives_code_and_both_outputs(world: World):
+    world.make_pod()
+    name = world.run("a")
+    script = "echo out; echo err >&2; exit 5"
+    result = world.engine.exec(name, ("/bin/sh", "-c", script), timeout=10)
+    assert (result.exit_code, result.stdout, result.stderr) == (5, b"out\n", b"err\n")
+    big = world.engine.exec(name, ("/bin/perl", "-e", 'print "x" x 3_000_000'), timeout=20)
+    assert len(big.stdout) == 3_000_000
+
+
+def test_exec_ends_at_its_deadline(world: World):
+    world.make_pod()
+    name = world.run("a")
+    for script in ("sleep 5", "for i in 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.5; done"):
+        begun = time.monotonic()
+        with pytest.raises(EngineError):
+            world.engine.exec(name, ("/bin/sh", "-c", script), timeout=1)
+        assert time.monotonic() - begun < 3
+
+
+def test_a_taken_port_is_named_with_its_holder(world: World, free_port: int):
+    import socket
+
+    world.make_pod(Port("127.0.0.1", free_port, 80))
+    world.engine.create(world.spec("web", SERVER))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", free_port))
+        other.listen()
+        with pytest.raises(PortTaken) as error:
+            world.engine.start(f"{world.mark}-web")
+    assert str(free_port) in error.value.what
+    assert "python" in error.value.what or "pytest" in error.value.what
+    world.engine.start(f"{world.mark}-web")
+    assert _eventually(lambda: answer(free_port) == "hello")
+
+
+def test_a_port_that_another_pod_holds_names_its_container(world: World, free_port: int):
+    world.make_pod(Port("127.0.0.1", free_port, 80))
+    world.run("web", SERVER)
+    rival = World(world.engine, world.image)
+    try:
+        rival.make_pod(Port("127.0.0.1", free_port, 80))
+        with pytest.raises(PortTaken) as error:
+            rival.run("web", SERVER)
+        assert world.pod in error.value.what
+    finally:
+        rival.close()
+
+
+def test_a_pod_goes_with_its_containers_and_their_anonymous_volumes(world: World):
+    world.make_pod()
+    world.run("a")
+    world.engine.create(world.spec("b"))
+    volumes = _volumes(world)
+    assert len(volumes) == 2, "the image declares one"
+    assert volumes <= _all_volumes()
+    world.engine.remove_pod(world.pod, stop_timeout=3)
+    assert world.engine.containers(world.labels) == ()
+    assert not volumes & _all_volumes()
+
+
+def test_a_container_goes_with_its_anonymous_volumes(world: World):
+    world.make_pod()
+    name = world.run("a")
+    volumes = _volumes(world)
+    assert len(volumes) == 1
+    world.engine.remove(name)
+    assert not volumes & _all_volumes()
+
+
+def test_a_crashing_container_is_restarted_and_counted(world: World):
+    world.make_pod()
+    name = world.run("a", ("/bin/sh", "-c", "sleep 0.2; exit 1"), restart="unless-stopped")
+
+    def restarts() -> int:
+        seen = world.engine.container(name)
+        return seen.restarts if seen else 0
+
+    assert _eventually(lambda: restarts() >= 2, within=10)
+
+
+def test_several_threads_create_and_start_side_by_side(world: World, free_port: int):
+    world.make_pod(Port("127.0.0.1", free_port, 80))
+    jobs = {"web": SERVER, "b": IDLE, "c": IDLE, "d": IDLE}
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda job: world.run(*job), jobs.items()))
+    assert all(c.running for c in world.engine.containers(world.labels))
+    assert len(world.engine.containers(world.labels)) == 4
+    assert _eventually(lambda: answer(free_port) == "hello")
+
+
+def test_run_args_run_a_tool_in_the_pod_with_standard_input(world: World):
+    world.make_pod()
+    world.run("web", SERVER)
+    argv = [*world.engine.run_args(world.pod), "--entrypoint", "/bin/sh", world.image, "-c", "cat; exit 4"]
+    done = subprocess.run(argv, input=b"through", capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (4, b"through"), done.stderr
+
+
+# images
+
+
+def test_an_imported_image_has_its_changes(engine: Engine, image: str):
+    found = engine.image(image)
+    assert found is not None
+    assert found.tags == (image,)
+    assert found.labels == {"made-by": "test"}
+    assert found.size > 100_000
+    assert found.digest.startswith("sha256:")
+    assert engine.image(found.id) == found
+
+
+def test_images_are_tagged_saved_removed_and_loaded(engine: Engine, root_tar: Path, tmp_path: Path):
+    first, second = "localhost/kesdeploy-test-a:1", "localhost/kesdeploy-test-b:2"
+    made = engine.import_image(root_tar, first)
+    engine.tag(first, second)
+    archive = tmp_path / "both.tar"
+    engine.save((first, second), archive)
+    engine.remove_image(first)
+    assert engine.image(first) is None
+    assert engine.image(second) is not None, "removing a name leaves the other one"
+    engine.remove_image(second)
+    engine.remove_image(second)
+    assert sorted(engine.load(archive)) == [first, second]
+    again = engine.image(second)
+    assert again is not None
+    assert again.id == made.id
+    for reference in (first, second):
+        engine.remove_image(reference)
+
+
+def test_archives_that_are_none_are_image_errors(engine: Engine, tmp_path: Path):
+    broken = tmp_path / "broken.tar"
+    broken.write_bytes(b"no archive at all" * 100)
+    with pytest.raises(ImageError) as error:
+        engine.load(broken)
+    assert error.value.because
+    with pytest.raises(ImageError):
+        engine.load(tmp_path / "missing.tar")
+    with pytest.raises(ImageError):
+        engine.save(("localhost/kesdeploy-no-such-image:1",), tmp_path / "out.tar")
+    assert list(tmp_path.iterdir()) == [broken], "nothing half-written stays"
+    with pytest.raises(ImageError):
+        engine.tag("localhost/kesdeploy-no-such-image:1", "localhost/other:1")
+
+
+# what breaks
+
+
+def test_a_stubborn_pod_is_removed_in_bounded_time(world: World):
+    world.make_pod()
+    for name in "abcd":
+        world.run(name, STUBBORN)
+    begun = time.monotonic()
+    world.engine.remove_pod(world.pod, stop_timeout=3)
+    assert time.monotonic() - begun < 8, "four containers at 3 s each, one after the other, would be 12 s"
+    assert world.engine.pod(world.pod) is None
+
+
+def test_a_pod_whose_network_died_is_broken_and_can_be_repaired(world: World, free_port: int):
+    world.make_pod(Port("127.0.0.1", free_port, 80))
+    web = world.run("web", SERVER)
+    other = world.run("b")
+    assert not _pod(world).broken
+    _kill_infra(world)
+    assert _eventually(lambda: _pod(world).broken)
+    world.engine.restart_pod(world.pod)
+    assert not _pod(world).broken
+    assert _eventually(lambda: answer(free_port) == "hello")
+    assert {c.name for c in world.engine.containers(world.labels) if c.running} == {web, other}
+
+
+def test_a_network_that_was_started_anew_under_running_containers_is_broken_too(world: World, free_port: int):
+    world.make_pod(Port("127.0.0.1", free_port, 80))
+    world.run("web", SERVER)
+    time.sleep(1.1)  # the engine tells starts in whole seconds
+    infra = _kill_infra(world)
+    subprocess.run(["podman", "start", infra], check=True, capture_output=True)
+    assert answer(free_port) == ""
+    assert _pod(world).broken
+    world.engine.restart_pod(world.pod)
+    assert _eventually(lambda: answer(free_port) == "hello")
+
+
+def test_starting_a_member_starts_a_dead_network(world: World, free_port: int):
+    world.make_pod(Port("127.0.0.1", free_port, 80))
+    web = world.run("web", SERVER)
+    world.engine.stop(web, timeout=3)
+    _kill_infra(world)
+    world.engine.start(web)
+    assert _eventually(lambda: answer(free_port) == "hello")
+
+
+def test_a_removal_that_races_with_another_still_ends_in_nothing(world: World):
+    world.make_pod()
+    world.run("a")
+    failures: list[Exception] = []
+
+    def remove() -> None:
+        try:
+            world.engine.remove_pod(world.pod, stop_timeout=3)
+        except EngineError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=remove) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert world.engine.pods(world.labels) == ()
+    assert world.engine.containers(world.labels) == ()
+
+
+def _pod(world: World):
+    found = world.engine.pod(world.pod)
+    assert found is not None
+    return found
+
+
+def _kill_infra(world: World) -> str:
+    infra = _podman("pod", "inspect", world.pod, "--format", "{{.InfraContainerID}}")
+    subprocess.run(["podman", "kill", "-s", "KILL", infra], check=True, capture_output=True)
+    subprocess.run(["podman", "wait", infra], check=True, capture_output=True)
+    return infra
+
+
+def _volumes(world: World) -> set[str]:
+    names = [c.name for c in world.engine.containers(world.labels)]
+    return set(_podman("inspect", *names, "--format", "{{range .Mounts}}{{.Name}} {{end}}").split())
+
+
+def _all_volumes() -> set[str]:
+    return set(_podman("volume", "ls", "-q").split())
+
+
+def _podman(*argv: str) -> str:
+    return subprocess.run(["podman", *argv], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _eventually(true, within: float = 5.0) -> bool:
+    deadline = time.monotonic() + within
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return bool(true())
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    assert moment.tzinfo is not None
+    return moment
+
+
+def test_the_label_of_these_tests_leaves_nothing(engine: Engine):
+    """Last in the file: what the tests made, they removed."""
+    assert engine.pods({LABEL: ""}) == ()
+    assert isinstance(PodSpec("x"), PodSpec)
