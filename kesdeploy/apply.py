@@ -7,6 +7,7 @@ command, ends in the same place.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from kesdeploy import containers, ensure
@@ -91,11 +92,16 @@ def _step(deployment: Deployment, change: Change) -> None:
     assert change.resource is not None
     if deployment.cancelled.is_set():
         raise KesdeployError("interrupted")
-    with deployment.report.step(title(change)):
+    told = title(change)
+    with deployment.report.step(told) if told else nullcontext():
         _DO[type(change.resource.body)](deployment, change.resource, change)
 
 
 def title(change: Change) -> str:
-    """One step in the user's words: `start container kes-server`."""
+    """One step in the user's words: `start container kes-server`; empty for what is only a small file."""
     kind, _, name = change.address.partition("/")
-    return f"{change.verb.value} {kind}" if kind == name else f"{change.verb.value} {kind} {name}"
+    return f"{change.verb.value} {kind} {name}" if kind in _TOLD and kind != name else _TOLD.get(kind, "")
+
+
+# Small files are many, and quick: they are told of by nobody.
+_TOLD = {kind: "" for kind in ("container", "bootstrap", "key", "fingerprint", "bucket")} | {"pod": "create pod"}

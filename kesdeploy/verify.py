@@ -11,7 +11,6 @@ from kesdeploy import gate, pki, services
 from kesdeploy.clients import served_certificate
 from kesdeploy.deployment import Deployment
 from kesdeploy.errors import KesdeployError, ServiceError
-from kesdeploy.plan import Seen
 from kesdeploy.resources import Certificate, Container, Resource
 
 PROOF_BUCKET = "kesdeploy-proof"
@@ -25,6 +24,8 @@ class Check:
     ok: bool
     evidence: str
     hint: str = ""
+    code: str = ""
+    """Of the error, where there was one."""
 
 
 Look = Callable[[Deployment], str]
@@ -64,7 +65,7 @@ def _look(deployment: Deployment, name: str, look: Look) -> Check:
         what = getattr(error, "what", str(error))
         because = getattr(error, "because", "")
         hint = getattr(error, "hint", "") or f"kesdeploy logs -n {deployment.name}"
-        return Check(name, ok=False, evidence=f"{what}: {because}" if because else what, hint=hint)
+        return Check(name, ok=False, evidence=f"{what}: {because}" if because else what, hint=hint, code=getattr(error, "code", ""))
 
 
 def _runs(deployment: Deployment, resource: Resource) -> str:
@@ -75,7 +76,7 @@ def _runs(deployment: Deployment, resource: Resource) -> str:
     if found is None or not found.running:
         state = found.state if found else "missing"
         raise ServiceError(f"{resource.body.name} is {state}", hint=f"kesdeploy up -n {deployment.name}")
-    if found.labels.get(DIGEST) != resource.digest or Seen(found.labels.get(DIGEST, "")).digest != resource.digest:
+    if found.labels.get(DIGEST) != resource.digest:
         raise ServiceError(f"{resource.body.name} is not what the spec wants", hint=f"kesdeploy up -n {deployment.name}")
     return f"{found.image}, since {found.started_at[:19]}"
 
@@ -180,6 +181,8 @@ def round_trip(deployment: Deployment, *, forget: bool) -> str:
 
 class NotEncrypted(ServiceError):
     """MinIO stored the proof in the clear: auto-encryption was off when it started."""
+
+    code = "not-encrypted"
 
 
 def _on_disk(deployment: Deployment, name: str, plain: bytes) -> str:

@@ -1,0 +1,121 @@
+"""Where commands ask the user, or say what is missing when nobody can be asked."""
+
+from __future__ import annotations
+
+import atexit
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kesdeploy import keystores, opening
+from kesdeploy.errors import DataProtected, KesdeployError, SpecError, UsageError
+from kesdeploy.home import Home, write_private
+from kesdeploy.opening import Wish
+from kesdeploy.result import Result
+
+if TYPE_CHECKING:
+    from kesdeploy.console import Console
+
+
+def completed(wish: Wish, console: Console, *, ask: bool) -> Wish:
+    """The wish with everything that its spec still lacks: asked for, or a SpecError that lists it."""
+    from kesdeploy import lacking
+
+    home, body = _tree(wish)
+    stored = _stored(home)
+    problems = lacking.missing(body, keystores.KEYSTORES, stored)
+    if not problems:
+        return wish
+    if not ask:
+        raise SpecError("something is missing", found=problems, hint="kesdeploy init asks for it, on a terminal")
+    from kesdeploy.wizard import ask_spec
+
+    answered, secrets = ask_spec(body, keystores.KEYSTORES, console, secrets_stored=stored)
+    home = Home.of(str(answered["name"]))
+    opening.refuse_foreign_folder(home)
+    home.prepare()
+    for name, value in secrets.items():
+        console.hide(value)
+        home.write_secret(name, value)
+    overrides = {key: value for key, value in answered.items() if key != "version"}
+    return replace(wish, name=home.name, overrides=overrides)
+
+
+def _tree(wish: Wish) -> tuple[Home | None, dict[str, Any]]:
+    """What the spec says so far, flags laid over it."""
+    from kesdeploy import lacking
+
+    try:
+        home: Home | None = opening.to_create(wish)
+    except UsageError:
+        if Home.all():
+            raise
+        home = None
+    body = opening.tree(wish, home)[0] if home else {}
+    if wish.kms and wish.kms not in (body.get("keystore") or {wish.kms: None}):
+        body["keystore"] = {}
+    if home:
+        body.setdefault("name", home.name)
+    for path, value in wish.overrides.items():
+        body = lacking.put(body, path, value)
+    return home, body
+
+
+def _stored(home: Home | None) -> frozenset[str]:
+    folder = home.path("secrets") if home else None
+    return frozenset(path.name for path in folder.iterdir()) if folder and folder.is_dir() else frozenset()
+
+
+def write_spec(given: dict[str, Any], out: Path, console: Console, *, ask: bool, force: bool) -> Result:
+    """Ask, and write a spec; secrets that were typed wait in the deployment's folder."""
+    from kesdeploy import lacking
+
+    if out.exists() and not force:
+        raise UsageError(f"{out} is there already", hint=f"kesdeploy init --out OTHER, or --force to replace it")
+    wish = completed(Wish("init", str(given.get("name", "")), overrides=given), console, ask=ask)
+    body: dict[str, Any] = {}
+    for path, value in wish.overrides.items():
+        body = lacking.put(body, path, value)
+    body.setdefault("name", wish.name or wish.kms)
+    spec = lacking.loaded(body, keystores.KEYSTORES)
+    write_private(out, spec.text().encode(), 0o644)
+    return Result("init", {"file": str(out), "deployment": spec.name})
+
+
+def write_files(result: Result, out: Path) -> Result:
+    """Rendered files below `out`, mode 0600; the result then names them, without their text."""
+    for path, text in result.data["files"].items():
+        write_private(out / path, text.encode())
+    return replace(result, data={**result.data, "files": {str(out / path): "" for path in result.data["files"]}})
+
+
+def confirm_destroy(wish: Wish, console: Console, *, yes: bool, save: Path | None) -> None:
+    """Say in numbers what is lost, and have the name typed. DataProtected when nobody can be asked."""
+    from kesdeploy import teardown
+
+    home = opening.which(wish)
+    lost = teardown.losses(home)
+    told = f"{lost['objects']} objects ({lost['bytes']} bytes) and {lost['keys']} keys of {home.name!r} are lost for ever"
+    if not yes and not console.interactive:
+        raise DataProtected(f"destroy needs --yes: {told}", hint=f"kesdeploy destroy -n {home.name} --yes")
+    console.note(told)
+    if save:
+        teardown.save(home, save)
+        console.note(f"{save} holds what is needed to read the data again; the data itself is not in it")
+    if yes:
+        return
+    if not save and console.confirm("Save keys and secrets as a tar first?", default=True):
+        archive = Path.cwd() / f"{home.root.name}-keys.tar.gz"
+        teardown.save(home, archive)
+        console.note(f"wrote {archive}")
+    if console.ask(f"Type {home.name} to destroy it") != home.name:
+        raise KesdeployError("another name was typed; nothing was destroyed")
+
+
+def kept_aside(secret: str) -> Path:
+    """A secret that came by standard input, as a private file until the command ends."""
+    with tempfile.NamedTemporaryFile("w", prefix="kesdeploy-", delete=False) as file:
+        file.write(secret)
+    atexit.register(Path(file.name).unlink, missing_ok=True)
+    return Path(file.name)

@@ -1,0 +1,112 @@
+"""Which images this deployment runs: what it runs already, else what the spec and the catalogue say. Never backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from kesdeploy import __version__, topology
+from kesdeploy.deployment import Deployment
+from kesdeploy.errors import DataProtected
+from kesdeploy.keystores import Pick, Site
+from kesdeploy.resources import Resource
+from kesdeploy.state import Pinned
+
+
+def overrides(deployment: Deployment) -> dict[str, str]:
+    """The references that the user names, by component."""
+    images = deployment.spec.images
+    given = {"kes": images.kes, "minio": images.minio, "mc": images.mc, "openbao": images.vault, "vault": images.vault}
+    return {component: reference for component, reference in given.items() if reference}
+
+
+def choose(deployment: Deployment) -> Mapping[str, Pinned]:
+    """The image of each component, in the local store afterwards, and recorded.
+
+    Raises ImageError when one cannot be had, DataProtected for a step back or a change between sandbox and real.
+    """
+    wanted = topology.components(deployment.spec)
+    pinned = deployment.state.value.images
+    if _settled(deployment, wanted):
+        return pinned
+    from kesdeploy import images
+
+    mode = _mode(deployment)
+    chosen = images.choose(
+        deployment.engine,
+        components=wanted,
+        mode=mode,
+        pull=deployment.spec.images.pull,
+        overrides=overrides(deployment),
+        report=deployment.report,
+    )
+    sandbox = any(pick.sandbox for pick in chosen.values())
+    _refuse_mixing(deployment, sandbox=sandbox)
+    for component, pick in chosen.items():
+        old = pinned.get(component)
+        if old and not sandbox and images.is_older(component, pick.version, old.version):
+            raise DataProtected(
+                f"{component} {pick.version} is older than {old.version}, which this deployment ran",
+                because="an older release cannot read what a newer one wrote",
+                hint=f"--set images.{component}={old.reference}",
+            )
+    new = {c: Pinned(p.reference, p.id, p.digest, p.version, p.entrypoint) for c, p in chosen.items()}
+    deployment.state.update(lambda s: replace(s, images=new, sandbox=sandbox, kesdeploy=__version__))
+    return new
+
+
+def _settled(deployment: Deployment, wanted: tuple[str, ...]) -> bool:
+    """Whether what is recorded still answers the question: same wishes, same kesdeploy, images still here."""
+    state, images = deployment.state.value, deployment.spec.images
+    if set(state.images) != set(wanted) or state.kesdeploy != __version__ or images.pull == "always":
+        return False
+    if images.source != "auto" and state.sandbox is not (images.source == "sandbox"):
+        return False
+    named = overrides(deployment)
+    if any(state.images[c].reference != reference for c, reference in named.items() if c in state.images):
+        return False
+    return all(deployment.engine.image(pinned.id) for pinned in state.images.values())
+
+
+def _mode(deployment: Deployment) -> str:
+    """`auto` decides once; the answer is recorded."""
+    recorded, source = deployment.state.value.sandbox, deployment.spec.images.source
+    if source == "auto" and recorded is not None:
+        return "sandbox" if recorded else "release"
+    if recorded is not None:
+        _refuse_mixing(deployment, sandbox=source == "sandbox")
+    return source
+
+
+def _refuse_mixing(deployment: Deployment, *, sandbox: bool) -> None:
+    recorded = deployment.state.value.sandbox
+    if recorded is not None and recorded != sandbox and deployment.home.path("minio").exists():
+        have, want = ("sandbox", "real") if recorded else ("real", "sandbox")
+        raise DataProtected(
+            f"this deployment holds {have} data, and {want} images must not touch it",
+            hint=f"use another name (-n {deployment.name}2), or: kesdeploy destroy -n {deployment.name}",
+        )
+
+
+def site(deployment: Deployment, images: Mapping[str, Pinned]) -> Site:
+    # A rootless engine maps its user to root inside; with a rootful one, files stay the folder's owner's.
+    user = "0:0" if deployment.engine.info().rootless else deployment.home.owner()
+    picks = {component: Pick(pin.id or pin.reference, pin.entrypoint) for component, pin in images.items()}
+    return Site(str(deployment.home.root), user, picks)
+
+
+def desired(deployment: Deployment, images: Mapping[str, Pinned]) -> tuple[Resource, ...]:
+    return topology.desired(deployment.spec, site(deployment, images))
+
+
+def foreseen(deployment: Deployment) -> Mapping[str, Pinned]:
+    """The images as far as they are known without asking anybody: for `plan` and `render`."""
+    from kesdeploy import images
+
+    named, found = overrides(deployment), {}
+    for component in topology.components(deployment.spec):
+        known = images.catalogue()[component]
+        reference = named.get(component, known.sources[0].reference)
+        here = deployment.engine.image(reference)
+        found[component] = Pinned(reference, here.id if here else "", "", known.version, tuple(known.entrypoint))
+    return {**found, **{c: p for c, p in deployment.state.value.images.items() if c in found}}

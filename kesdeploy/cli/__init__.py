@@ -1,0 +1,41 @@
+"""The command line: flags -> one call of deploy -> console. Alone in exiting.
+
+One module a family of commands; everything slow to import is imported inside of a command's body.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from kesdeploy.cli import access, inspect, lifecycle, machine
+
+HELP = """A working, proven MinIO with server-side encryption (MinIO + KES + a KMS), on Podman, in one command.
+
+Try it:      kesdeploy up --kms fs
+For real:    kesdeploy up --kms vault
+Then:        kesdeploy status; eval "$(kesdeploy env)"
+"""
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    # Rich's help costs 50 ms at every start, and its tracebacks could show a secret in a local variable.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for family in (lifecycle, inspect, access, machine):
+    family.add_to(app)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    if version:
+        from kesdeploy import __version__
+
+        typer.echo(f"kesdeploy {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,79 @@
+"""env, mc, kes: using what was deployed with any S3 or KES client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kesdeploy.cli import options as o
+from kesdeploy.cli import views
+from kesdeploy.cli.running import run
+
+if TYPE_CHECKING:
+    from kesdeploy.console import Console
+    from kesdeploy.result import Result
+
+PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []}
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(env)
+    app.command(context_settings=PASS_ON, add_help_option=False)(mc)
+    app.command(context_settings=PASS_ON, add_help_option=False)(kes)
+
+
+def env(  # noqa: PLR0913
+    name: o.Name = "",
+    shell: Annotated[str, typer.Option("--shell", help="sh, fish, powershell or json.")] = "sh",
+    only: Annotated[str, typer.Option("--only", help="console: user and password for the browser.")] = "",
+    with_kes: Annotated[bool, typer.Option("--kes", help="Also SSL_CERT_FILE, for the kes CLI.")] = False,
+    json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Shell exports for every S3 and KES client. Prints secrets: that is its use.
+
+    Example: eval "$(kesdeploy env)"; aws s3 ls
+    """
+
+    def work(console: Console) -> Result:
+        from kesdeploy.environment import exports
+        from kesdeploy.opening import Wish
+
+        return exports(Wish("env", name), console, only=only, kes=with_kes)
+
+    run("env", work, views.exports(shell), json=json, verbose=verbose, reveal=True)
+
+
+def mc(
+    context: typer.Context,
+    arguments: Annotated[list[str] | None, typer.Argument(help="What mc should do; the alias is the deployment's name.")] = None,
+    name: o.Name = "",
+) -> None:
+    """MinIO's own client, inside the deployment, with its credentials. The alias is called `this`.
+
+    Example: kesdeploy mc ls this
+    """
+    _tool("mc", context, name, arguments or [])
+
+
+def kes(
+    context: typer.Context,
+    arguments: Annotated[list[str] | None, typer.Argument(help="What kes should do.")] = None,
+    name: o.Name = "",
+) -> None:
+    """KES's own command line, inside the deployment, as kesdeploy's identity.
+
+    Example: kesdeploy kes key ls
+    """
+    _tool("kes", context, name, arguments or [])
+
+
+def _tool(tool: str, context: typer.Context, name: str, arguments: list[str]) -> None:  # noqa: ARG001
+    def work(console: Console) -> Result | None:
+        from kesdeploy.opening import Wish
+        from kesdeploy.toolbox import run_tool
+
+        raise typer.Exit(run_tool(tool, Wish(tool, name), arguments, console))
+
+    run(tool, work, views.nothing)

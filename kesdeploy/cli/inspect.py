@@ -1,0 +1,108 @@
+"""status, list, verify, logs, schema: looking, without changing anything."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kesdeploy.cli import options as o
+from kesdeploy.cli import views
+from kesdeploy.cli.running import run
+
+if TYPE_CHECKING:
+    from kesdeploy.console import Console
+    from kesdeploy.result import Result
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (status, verify, logs, schema):
+        app.command()(command)
+    app.command("list")(list_)
+
+
+def status(
+    name: o.Name = "",
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every two seconds, until Ctrl-C.")] = False,
+    json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """What runs, how it is, and until when its certificates last. Exit 0 when all is healthy, 7 otherwise."""
+
+    def work(console: Console) -> Result | None:
+        from kesdeploy.opening import Wish
+        from kesdeploy.overview import status
+
+        wish = Wish("status", name)
+        while watch:
+            console.clear_and_show(status(wish, console), views.status)
+            time.sleep(2)
+        return status(wish, console)
+
+    run("status", work, views.status, json=json, verbose=verbose)
+
+
+def list_(json: o.Json = False, verbose: o.Verbose = False) -> None:
+    """All deployments of this user on this machine."""
+
+    def work(console: Console) -> Result:  # noqa: ARG001
+        from kesdeploy.overview import all_deployments
+
+        return all_deployments()
+
+    run("list", work, views.listed, json=json, verbose=verbose)
+
+
+def verify(
+    name: o.Name = "",
+    restart: Annotated[bool, typer.Option("--restart", help="Restart KES before the object is read again.")] = False,
+    timeout: o.Timeout = "120s",
+    json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """The proof, check by check: an object goes in, comes back, and was ciphertext on disk."""
+
+    def work(console: Console) -> Result:
+        from kesdeploy import deploy
+        from kesdeploy.opening import Wish
+
+        return deploy.check(Wish("verify", name, timeout=o.seconds(timeout)), console, restart=restart)
+
+    run("verify", work, views.checked, json=json, verbose=verbose)
+
+
+def logs(  # noqa: PLR0913
+    part: Annotated[str, typer.Argument(help="kes, minio or vault; all when left out.")] = "",
+    name: o.Name = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    tail: Annotated[int, typer.Option("--tail", help="Only the last N lines of each.")] = 200,
+    json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """What the containers said, in order of time."""
+
+    def work(console: Console) -> Result | None:
+        from kesdeploy.overview import log_lines, logs
+        from kesdeploy.opening import Wish
+
+        if not follow:
+            return logs(Wish("logs", name), part, tail)
+        for line in log_lines(Wish("logs", name), part, tail):
+            console.stream(line if json else views.log_line(line))
+        return None
+
+    run("logs", work, views.logged, json=json, verbose=verbose)
+
+
+def schema(json: o.Json = False, verbose: o.Verbose = False) -> None:  # noqa: ARG001
+    """The JSON Schema of kesdeploy.yaml, for editors."""
+
+    def work(console: Console) -> Result:  # noqa: ARG001
+        from kesdeploy.keystores import FIELDS
+        from kesdeploy.result import Result
+        from kesdeploy.spec import json_schema
+
+        return Result("schema", json_schema(FIELDS))
+
+    run("schema", work, views.as_json, json=json, verbose=verbose)

@@ -1,0 +1,210 @@
+"""init, up, plan, render, start, stop, down, destroy."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kesdeploy.cli import options as o
+from kesdeploy.cli import views
+from kesdeploy.cli.running import run
+
+if TYPE_CHECKING:
+    from kesdeploy.console import Console
+    from kesdeploy.opening import Wish
+    from kesdeploy.result import Result
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (init, up, plan, render, start, stop, down, destroy):
+        app.command()(command)
+
+
+def init(  # noqa: PLR0913
+    name: o.Name = "",
+    kms: o.Kms = "",
+    out: Annotated[Path, typer.Option("--out", help="Where to write the spec.")] = Path("kesdeploy.yaml"),
+    set_: o.Set = None,
+    no_input: o.NoInput = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """The wizard: asks, explains, writes a spec; starts nothing.
+
+    Example: kesdeploy init --kms vault --out dev.yaml
+    """
+
+    def work(console: Console) -> Result:
+        from kesdeploy.asking import write_spec
+
+        given = {**o.overrides(kms=kms, sets=set_), **({"name": name} if name else {})}
+        return write_spec(given, out, console, ask=console.interactive and not no_input, force=force)
+
+    run("init", work, views.written, json=json, verbose=verbose)
+
+
+def up(  # noqa: PLR0913, PLR0917
+    name: o.Name = "",
+    kms: o.Kms = "",
+    config: o.Config = None,
+    engine: o.Engine = "",
+    images: o.Images = "",
+    pull: o.Pull = "",
+    bind: o.Bind = "",
+    s3_port: o.S3Port = 0,
+    console_port: o.ConsolePort = 0,
+    kes_port: o.KesPort = 0,
+    vault_port: o.VaultPort = 0,
+    port_offset: o.PortOffset = 0,
+    key_name: o.KeyName = "",
+    bucket: o.Bucket = None,
+    root_password: o.RootPassword = "",
+    vault_address: o.VaultAddress = "",
+    set_: o.Set = None,
+    timeout: o.Timeout = "120s",
+    yes: o.Yes = False,
+    no_input: o.NoInput = False,
+    dry_run: o.DryRun = False,
+    json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Create or repair a deployment until it equals its spec, then prove it. A second `up` changes nothing.
+
+    Examples: kesdeploy up --kms fs
+              kesdeploy up --kms vault --bucket photos
+              kesdeploy up -n second --kms fs --port-offset 100
+    """
+
+    def work(console: Console) -> Result:
+        from kesdeploy import deploy
+        from kesdeploy.asking import completed
+
+        ports = {"s3_port": s3_port, "console_port": console_port, "kes_port": kes_port, "vault_port": vault_port}
+        given = o.overrides(
+            kms=kms,
+            engine=engine,
+            images=images,
+            pull=pull,
+            bind=bind,
+            ports=ports,
+            offset=port_offset,
+            key_name=key_name,
+            buckets=bucket,
+            root_password=root_password,
+            vault_address=vault_address,
+            sets=set_,
+        )
+        wish = _wish("up", name, config, given, timeout)
+        wish = completed(wish, console, ask=console.interactive and not (yes or no_input))
+        return deploy.plan(wish, console) if dry_run else deploy.up(wish, console)
+
+    run("up", work, views.planned if dry_run else views.up, json=json, verbose=verbose)
+
+
+def plan(  # noqa: PLR0913
+    name: o.Name = "",
+    kms: o.Kms = "",
+    config: o.Config = None,
+    images: o.Images = "",
+    set_: o.Set = None,
+    json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """What `up` would change, and why; nothing is touched."""
+
+    def work(console: Console) -> Result:
+        from kesdeploy import deploy
+
+        return deploy.plan(_wish("plan", name, config, o.overrides(kms=kms, images=images, sets=set_)), console)
+
+    run("plan", work, views.planned, json=json, verbose=verbose)
+
+
+def render(  # noqa: PLR0913
+    name: o.Name = "",
+    kms: o.Kms = "",
+    config: o.Config = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write them into this folder (mode 0600).")] = None,
+    with_secrets: Annotated[bool, typer.Option("--with-secrets", help="Not REDACTED. Take care of the files.")] = False,
+    set_: o.Set = None,
+    json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Only the files: kes-config.yaml, MinIO's env file, the keystore's configuration and policy."""
+
+    def work(console: Console) -> Result:
+        from kesdeploy import deploy
+        from kesdeploy.asking import write_files
+        from kesdeploy.errors import UsageError
+
+        if with_secrets and out is None:
+            raise UsageError("secrets are written to files, never shown", hint="kesdeploy render --with-secrets --out DIR")
+        result = deploy.render(_wish("render", name, config, o.overrides(kms=kms, sets=set_)), console, secrets=with_secrets)
+        return write_files(result, out) if out else result
+
+    run("render", work, views.rendered, json=json, verbose=verbose)
+
+
+def start(name: o.Name = "", timeout: o.Timeout = "120s", json: o.Json = False, verbose: o.Verbose = False) -> None:
+    """Start what `stop` (or a reboot) stopped: keystore, KES, then MinIO; and prove it."""
+    _simple("start", name, timeout, views.up, json=json, verbose=verbose)
+
+
+def stop(name: o.Name = "", timeout: o.Timeout = "120s", json: o.Json = False, verbose: o.Verbose = False) -> None:
+    """Stop the containers; everything stays."""
+    _simple("stop", name, timeout, views.stopped, json=json, verbose=verbose)
+
+
+def down(name: o.Name = "", timeout: o.Timeout = "120s", json: o.Json = False, verbose: o.Verbose = False) -> None:
+    """Remove containers and pod; data, keys and certificates stay: `up` brings all back."""
+    _simple("down", name, timeout, views.removed, json=json, verbose=verbose)
+
+
+def destroy(  # noqa: PLR0913
+    name: o.Name = "",
+    yes: o.Yes = False,
+    save: Annotated[Path | None, typer.Option("--save", help="First write a tar of keys and secrets here.")] = None,
+    timeout: o.Timeout = "120s",
+    json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Remove data and keys too. What was encrypted can never be read again; wants the name typed, or --yes."""
+
+    def work(console: Console) -> Result:
+        from kesdeploy import deploy
+        from kesdeploy.asking import confirm_destroy
+
+        wish = _wish("destroy", name, None, {}, timeout)
+        confirm_destroy(wish, console, yes=yes, save=save)
+        return deploy.destroy(wish, console)
+
+    run("destroy", work, views.removed, json=json, verbose=verbose)
+
+
+def _simple(command: str, name: str, timeout: str, view: Any, *, json: bool, verbose: bool) -> None:  # noqa: PLR0913
+    def work(console: Console) -> Result:
+        from kesdeploy import deploy
+
+        result: Result = getattr(deploy, command)(_wish(command, name, None, {}, timeout), console)
+        return result
+
+    run(command, work, view, json=json, verbose=verbose)
+
+
+def _wish(command: str, name: str, config: Path | None, given: dict[str, Any], timeout: str = "120s") -> Wish:
+    from kesdeploy.opening import Wish
+
+    return Wish(command, name, config, _from_stdin(given), o.seconds(timeout))
+
+
+def _from_stdin(given: dict[str, Any]) -> dict[str, Any]:
+    """`-` reads a secret from standard input: it is handed on as a file of ours, never as a value."""
+    if given.get("minio.root_password") != "-":
+        return given
+    from kesdeploy.asking import kept_aside
+
+    return {**given, "minio.root_password": f"@{kept_aside(sys.stdin.readline())}"}

@@ -1,0 +1,173 @@
+"""How results look to people: data in, blocks of text out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from kesdeploy.blocks import Block, Item, Lines, Table, Text
+
+Data = dict[str, Any]
+SANDBOX = "SANDBOX: kesdeploy's own stand-ins run here, not the real KES and MinIO. For trying things out only."
+
+
+def up(data: Data) -> Iterable[Block]:
+    if not data["changes"]:
+        yield Item("ok", f"{data['deployment']}: nothing to change ({data['unchanged']} parts as they should be)")
+    yield from _checks(data["checks"], quiet=True)
+    if data["sandbox"]:
+        yield Item("warn", SANDBOX)
+    ends = data["endpoints"]
+    yield Table(
+        (),
+        (
+            ("S3", ends["s3"]),
+            ("Console", ends["console"]),
+            ("KES", ends["kes"]),
+            ("User", data["user"]),
+            ("Password", f"in {data['password_file']}"),
+            ("Use it", f'eval "$(kesdeploy env -n {data["deployment"]})"'),
+            ("Keep safe", f"{data['folder']}/{{{','.join(k.rstrip('/') for k in data['keep'])}}}"),
+        ),
+    )
+    yield Text("Whoever loses those folders loses every encrypted object; whoever has them can read all of them.")
+
+
+def _checks(checks: list[Data], *, quiet: bool) -> Iterator[Block]:
+    """Every check; `quiet`: one line while all are well."""
+    if quiet and all(check["ok"] for check in checks):
+        yield Item("ok", f"proven: {checks[-1]['evidence']}" if checks else "proven")
+        return
+    for check in checks:
+        yield Item("ok" if check["ok"] else "failed", f"{check['name']}: {check['evidence']}", [f"try: {check['hint']}"] if check["hint"] else [])
+
+
+def checked(data: Data) -> Iterable[Block]:
+    yield from _checks(data["checks"], quiet=False)
+
+
+def planned(data: Data) -> Iterable[Block]:
+    if not data["changes"]:
+        yield Item("ok", f"{data['deployment']}: nothing to change")
+        return
+    yield Table(("do", "what", "because"), [(c["verb"], c["address"], c["reason"]) for c in data["changes"]])
+    yield Text(f"{len(data['changes'])} to change, {data['unchanged']} as they should be. Nothing was touched.")
+
+
+def status(data: Data) -> Iterable[Block]:
+    if data["sandbox"]:
+        yield Item("warn", SANDBOX)
+    parts = [(p["name"], p["state"], p["image"], p["since"], p["restarts"]) for p in data["containers"]]
+    yield Table(("container", "state", "image", "since", "restarts"), parts)
+    yield Table(
+        (),
+        (
+            ("Engine", f"{data['engine']['name']} {data['engine']['version']} ({data['engine']['reason']})"),
+            ("Keystore", f"{data['keystore']['kind']}: {data['keystore']['state']}"),
+            ("KMS", data["kms"]),
+            ("S3", data["endpoints"]["s3"]),
+            ("Console", data["endpoints"]["console"]),
+            ("KES", data["endpoints"]["kes"]),
+            ("Auto-encryption", "on" if data["auto_encryption"] else "off"),
+        ),
+    )
+    rows = [(c["name"], f"{c['days_left']} days left", c["not_after"]) for c in data["certificates"]]
+    yield Table(("certificate", "valid", "until"), rows)
+
+
+def listed(data: Data) -> Iterable[Block]:
+    if not data["deployments"]:
+        yield Text("No deployment here. kesdeploy up --kms fs makes one.")
+        return
+    rows = [(d["name"], d["state"], d["keystore"], d["engine"], d["s3"], d["folder"]) for d in data["deployments"]]
+    yield Table(("name", "state", "keystore", "engine", "s3", "folder"), rows)
+
+
+def stopped(data: Data) -> Iterable[Block]:
+    what = ", ".join(data["stopped"]) or "nothing ran"
+    yield Item("ok", f"stopped: {what}. `kesdeploy start -n {data['deployment']}` brings it back.")
+
+
+def removed(data: Data) -> Iterable[Block]:
+    yield Item("ok", f"removed: {', '.join(data['removed']) or 'nothing was there'}")
+    if data["kept"]:
+        yield Text(f"Data, keys and certificates stay in {data['kept']}; `kesdeploy up` brings all back.")
+
+
+def rendered(data: Data) -> Iterable[Block]:
+    for path, text in data["files"].items():
+        yield Lines((f"# ---- {path}", text.rstrip("\n"), "")) if text else Item("ok", path)
+
+
+def written(data: Data) -> Iterable[Block]:
+    yield Item("ok", f"wrote {data['file']}; nothing was started")
+    yield Lines((f"kesdeploy up --config {data['file']}",))
+
+
+def logged(data: Data) -> Iterable[Block]:
+    yield Lines([log_line(line) for line in data["lines"]])
+
+
+def log_line(line: Data) -> str:
+    return f"{line['time'][11:23]} {line['container']:<8} {line['text']}"
+
+
+def examined(data: Data) -> Iterable[Block]:
+    marks = {"PASS": "ok", "WARN": "warn", "FAIL": "failed"}
+    for finding in data["findings"]:
+        below = [f"try: {finding['fix']}"] if finding["fix"] else []
+        yield Item(marks[finding["verdict"]], f"{finding['name']}: {finding['evidence']}", below)  # type: ignore[arg-type]
+    for line in data["done"]:
+        yield Item("note", line)
+
+
+def as_json(data: Data) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def nothing(_: Data) -> str:
+    return ""
+
+
+def exports(shell: str) -> Callable[[Data], str]:
+    """`export` lines for a shell; values are quoted for exactly that shell."""
+    from kesdeploy.errors import UsageError
+
+    def view(data: Data) -> str:
+        if shell not in _SHELLS:
+            raise UsageError(f"no shell {shell!r}", hint=f"--shell {', '.join(_SHELLS)}")
+        return _SHELLS[shell](data["variables"])
+
+    return view
+
+
+def _sh(variables: dict[str, str]) -> str:
+    import shlex
+
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def _fish(variables: dict[str, str]) -> str:
+    def quoted(value: str) -> str:
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+    return "".join(f"set -gx {name} {quoted(value)};\n" for name, value in variables.items())
+
+
+def _powershell(variables: dict[str, str]) -> str:
+    return "".join(f"$env:{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in variables.items())
+
+
+def _json(variables: dict[str, str]) -> str:
+    return json.dumps(variables, indent=2, ensure_ascii=False) + "\n"
+
+
+_SHELLS: dict[str, Callable[[dict[str, str]], str]] = {
+    "sh": _sh,
+    "bash": _sh,
+    "zsh": _sh,
+    "fish": _fish,
+    "powershell": _powershell,
+    "json": _json,
+}

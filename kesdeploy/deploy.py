@@ -1,0 +1,235 @@
+"""What the commands do: each picks a desired state, hands it to apply, and gives back what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+from kesdeploy import apply, choosing, containers, observe, opening, ports, topology
+from kesdeploy.deployment import ADDRESS, Deployment
+from kesdeploy.errors import DataProtected, PortTaken, Problem, UsageError
+from kesdeploy.opening import Wish
+from kesdeploy.plan import Plan, Seen, Verb, diff
+from kesdeploy.report import Reporter
+from kesdeploy.resources import Container, File, Resource
+from kesdeploy.result import Result
+from kesdeploy.verify import Check, NotEncrypted, proof, verify
+
+STOP_TIMEOUT = 10
+
+
+def up(wish: Wish, report: Reporter) -> Result:
+    """Create or repair the deployment until it equals its spec, then prove it. A second one changes nothing."""
+    home = opening.to_create(wish)
+    with opening.opened(wish, home, report) as deployment:
+        _guard(deployment)
+        home.prepare()
+        images = choosing.choose(deployment)
+        _record(deployment)
+        wanted = choosing.desired(deployment, images)
+        plan = _plan(deployment, wanted)
+        _check_ports(deployment, plan)
+        _preflight(deployment, plan)
+        with _warmed(plan):
+            apply.apply(plan, deployment)
+        checks = _proved(deployment, wanted, plan)
+        return _up_result(deployment, plan, checks)
+
+
+def plan(wish: Wish, report: Reporter) -> Result:
+    """What `up` would change, and why; nothing is touched."""
+    home = opening.to_create(wish)
+    with opening.opened(wish, home, report, lock=False) as deployment:
+        _guard(deployment)
+        wanted = choosing.desired(deployment, choosing.foreseen(deployment))
+        return Result("plan", {"deployment": home.name, **_plan_data(_plan(deployment, wanted))})
+
+
+def start(wish: Wish, report: Reporter) -> Result:
+    """Containers that exist, in order: keystore, KES, then MinIO behind the gate. What is missing is made, as by `up`."""
+    opening.existing(wish)
+    return replace(up(wish, report), command="start")
+
+
+def stop(wish: Wish, report: Reporter) -> Result:
+    """Containers only: MinIO, then KES, then the keystore."""
+    home = opening.existing(wish)
+    with opening.opened(wish, home, report) as deployment:
+        running = [c for c in deployment.engine.containers(deployment.labels) if c.running]
+        for container in sorted(running, key=lambda c: _stop_order(c.labels.get(ADDRESS, ""))):
+            with report.step(f"stop {container.name}"):
+                deployment.engine.stop(container.name, timeout=STOP_TIMEOUT)
+        return Result("stop", {"deployment": home.name, "stopped": [c.name for c in running]})
+
+
+def _stop_order(address: str) -> int:
+    return {topology.MINIO: 0, topology.KES: 1}.get(address, 2)
+
+
+def down(wish: Wish, report: Reporter) -> Result:
+    """Remove containers and pod; data, keys and certificates stay, and `up` brings all back."""
+    from kesdeploy.teardown import remove
+
+    return Result("down", remove(wish, report, data=False))
+
+
+def destroy(wish: Wish, report: Reporter) -> Result:
+    """Remove data and keys too: what was encrypted is unreadable for ever."""
+    from kesdeploy.teardown import remove
+
+    return Result("destroy", remove(wish, report, data=True))
+
+
+def check(wish: Wish, report: Reporter, *, restart: bool = False) -> Result:
+    """The proof, check by check. `restart` restarts KES before the object is read again."""
+    home = opening.existing(wish)
+    with opening.opened(wish, home, report) as deployment:
+        wanted = choosing.desired(deployment, choosing.foreseen(deployment))
+        if restart:
+            with report.step("restart KES"):
+                name = topology.container_name(home.name, "kes-server")
+                deployment.engine.stop(name, timeout=STOP_TIMEOUT)
+                deployment.engine.start(name)
+                kes = next(r.body for r in wanted if r.address == topology.KES)
+                assert isinstance(kes, Container)
+                containers.wait_ready(deployment, kes)
+        checks = verify(deployment, wanted)
+        return _checked(Result("verify", {"deployment": home.name, "checks": [asdict(c) for c in checks]}), checks)
+
+
+def render(wish: Wish, report: Reporter, *, secrets: bool) -> Result:
+    """The files that would be written, with REDACTED where secrets go unless they are asked for."""
+    from kesdeploy import filled
+
+    home = opening.to_create(wish)
+    with opening.opened(wish, home, report, lock=False) as deployment:
+        wanted = choosing.desired(deployment, choosing.foreseen(deployment))
+        try:
+            files = {
+                r.body.path: filled.text(deployment, r.body) if secrets else filled.outline(r.body)
+                for r in wanted
+                if isinstance(r.body, File)
+            }
+        except FileNotFoundError as error:
+            raise UsageError("this deployment has no secrets yet", hint=f"kesdeploy up -n {home.name}") from error
+        return Result("render", {"deployment": home.name, "files": files})
+
+
+# --- the parts
+
+
+def _guard(deployment: Deployment) -> None:
+    opening.refuse_foreign_folder(deployment.home)
+    if not deployment.state.value.engine:
+        opening.refuse_foreign_names(deployment)
+    recorded = deployment.state.value.keystore
+    if recorded and recorded != deployment.spec.kms and deployment.holds_data:
+        raise DataProtected(
+            f"the data of {deployment.name!r} is encrypted with keys of the keystore {recorded!r}",
+            because=f"{deployment.spec.kms!r} does not hold them",
+            hint=f"a new deployment beside it: kesdeploy up --kms {deployment.spec.kms} -n {deployment.spec.kms}",
+        )
+
+
+def _record(deployment: Deployment) -> None:
+    """The spec and what was chosen, written only where it differs."""
+    from kesdeploy import home
+
+    text = deployment.spec.text().encode()
+    if deployment.home.read(home.SPEC_FILE) != text:
+        deployment.home.write(home.SPEC_FILE, text, 0o644)
+    engine, kms = deployment.engine.info().name, deployment.spec.kms
+    if (deployment.state.value.engine, deployment.state.value.keystore) != (engine, kms):
+        deployment.state.update(lambda s: replace(s, engine=engine, keystore=kms))
+
+
+def _plan(deployment: Deployment, wanted: tuple[Resource, ...]) -> Plan:
+    return diff(wanted, observe.observe(deployment, wanted))
+
+
+def _check_ports(deployment: Deployment, plan: Plan) -> None:
+    """Every port that a new pod publishes must be free: the engine would say so only after everything is created."""
+    if plan.verb(topology.POD) is not Verb.CREATE:
+        return
+    pod = next(c.resource.body for c in plan.changes if c.resource and c.address == topology.POD)
+    taken = [p for p in pod.ports if not ports.is_free(p.host_ip, p.host)]  # type: ignore[union-attr]
+    if taken:
+        who = "; ".join(f"{p.host} by {ports.holder(p.host) or 'another process'}" for p in taken)
+        numbers = ", ".join(str(p.host) for p in taken)
+        offset = _free_offset([p.host for p in pod.ports], deployment.spec.network.bind)  # type: ignore[union-attr]
+        raise PortTaken(f"port {numbers} is taken", because=f"held: {who}", hint=f"the same command with --port-offset {offset}")
+
+
+def _free_offset(wanted: list[int], bind: str) -> int:
+    return next(
+        (n for n in range(10000, 50000, 1000) if all(p + n < 65536 and ports.is_free(bind, p + n) for p in wanted)), 100
+    )
+
+
+def _preflight(deployment: Deployment, plan: Plan) -> None:
+    if not plan.empty:
+        deployment.keystore.preflight(deployment.work)
+
+
+@contextmanager
+def _warmed(plan: Plan) -> Iterator[None]:
+    """Import what is slow to import while containers start."""
+    from threading import Thread
+
+    if not plan.empty:
+        Thread(target=_import_clients, daemon=True).start()
+    yield
+
+
+def _import_clients() -> None:
+    import minio  # noqa: F401
+    import minio.sseconfig  # noqa: F401
+
+
+def _proved(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> tuple[Check, ...]:
+    """The proof. Where auto-encryption is silently off, MinIO is restarted once, and proved again."""
+    look = (lambda: proof(deployment)) if plan.empty else (lambda: verify(deployment, wanted))
+    with deployment.report.step("prove it: an object in, back, and ciphertext on disk"):
+        checks = look()
+        if any(c.code == NotEncrypted.code for c in checks):
+            minio = next(r for r in wanted if r.address == topology.MINIO)
+            deployment.report.note("MinIO started without auto-encryption; it is restarted once")
+            again = diff((minio,), {minio.address: Seen(minio.digest, running=True, stale=frozenset({topology.MINIO_ENV}))})
+            apply.apply(again, deployment)
+            checks = look()
+    return checks
+
+
+def _up_result(deployment: Deployment, plan: Plan, checks: tuple[Check, ...]) -> Result:
+    spec, home = deployment.spec, deployment.home
+    data = {
+        "deployment": home.name,
+        "folder": str(home.root),
+        "sandbox": bool(deployment.state.value.sandbox),
+        "keystore": spec.kms,
+        "key": spec.key_name,
+        "endpoints": endpoints(deployment),
+        "user": spec.minio.root_user or str(home.secret("root-user")),
+        "password_file": str(home.secret("root-password")),
+        "keep": [f"{folder}/" for folder in ("secrets", "ca", "kes", "vault") if home.path(folder).is_dir()],
+        "checks": [asdict(check) for check in checks],
+        **_plan_data(plan),
+    }
+    return _checked(Result("up", data), checks)
+
+
+def endpoints(deployment: Deployment) -> dict[str, str]:
+    spec = deployment.spec
+    return {"s3": topology.s3_url(spec), "console": topology.console_url(spec), "kes": topology.kes_url(spec)}
+
+
+def _checked(result: Result, checks: tuple[Check, ...]) -> Result:
+    failed = tuple(Problem("check", f"{c.name}: {c.evidence}", c.hint) for c in checks if not c.ok)
+    return replace(result, ok=not failed, problems=failed, exit_code=7 if failed else 0)
+
+
+def _plan_data(plan: Plan) -> dict[str, Any]:
+    changes = [{"verb": c.verb.value, "address": c.address, "reason": c.reason} for c in plan.pending]
+    return {"changes": changes, "unchanged": len(plan.changes) - len(changes)}

@@ -1,0 +1,62 @@
+"""The environment that every S3 and KES client understands. The one place where secrets become output, on purpose."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from kesdeploy import opening, pki, services, topology
+from kesdeploy.errors import UsageError
+from kesdeploy.home import Home, write_private
+from kesdeploy.opening import Wish
+from kesdeploy.report import Reporter
+from kesdeploy.result import Result
+from kesdeploy.spec import Spec
+
+
+def exports(wish: Wish, report: Reporter, *, only: str = "", kes: bool = False) -> Result:
+    """Variables by name. `only` = `console`: user and password for the browser."""
+    home = opening.existing(wish)
+    spec = opening.load(wish, home)
+    user, password = services.root(spec, home)
+    if only not in ("", "console"):
+        raise UsageError(f"--only {only!r} is not known", hint="--only console")
+    if only:
+        return Result("env", {"variables": {"MINIO_ROOT_USER": user, "MINIO_ROOT_PASSWORD": password}})
+    return Result("env", {"variables": {**_s3(spec, home, user, password, report), **_kes(spec, home, roots=kes)}})
+
+
+def _s3(spec: Spec, home: Home, user: str, password: str, report: Reporter) -> dict[str, str]:
+    url = topology.s3_url(spec)
+    found = {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": user,
+        "AWS_SECRET_ACCESS_KEY": password,
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    if spec.https:
+        found["AWS_CA_BUNDLE"] = str(home.ca_cert)
+    # mc never undoes percent-encoding, and takes the first colons for its own (decisions 18).
+    if ":" in user or ":" in password:
+        report.warn("mc cannot take a user or password with ':' from the environment; MC_HOST is left out")
+        return found
+    scheme, _, host = url.partition("://")
+    return {**found, f"MC_HOST_{home.name.replace('-', '_')}": f"{scheme}://{user}:{password}@{host}"}
+
+
+def _kes(spec: Spec, home: Home, *, roots: bool) -> dict[str, str]:
+    key = home.identity("operator")[1].read_bytes()
+    found = {"KES_SERVER": topology.kes_url(spec), "KES_API_KEY": pki.api_key_of(key)}
+    if roots:
+        found["SSL_CERT_FILE"] = str(_bundle(home))
+    return found
+
+
+def _bundle(home: Home) -> Path:
+    """The system's roots and our CA: SSL_CERT_FILE replaces the roots for everything in that shell."""
+    path = home.path("ca/bundle.crt")
+    system = ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile
+    there = Path(system).read_bytes() if Path(system).exists() else b""
+    write_private(path, there + b"\n" + home.ca_cert.read_bytes(), 0o644)
+    return path

@@ -1,0 +1,150 @@
+"""Which deployment a command means, and everything it needs to work on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from kesdeploy import keystores, spec, topology, yamltext
+from kesdeploy.deployment import LABEL, Deployment, clock
+from kesdeploy.engines import Engine
+from kesdeploy.engines.choose import open_engine
+from kesdeploy.errors import DataProtected, UsageError
+from kesdeploy.home import Home, parent
+from kesdeploy.report import Reporter
+from kesdeploy.spec import Spec
+from kesdeploy.state import StateFile, locked
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a command line says. `overrides` are dotted spec paths; `timeout` is in seconds, for each single wait."""
+
+    command: str
+    name: str = ""
+    config: Path | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float = 120
+
+    @property
+    def kms(self) -> str:
+        return str(next((p.split(".")[1] for p in self.overrides if p.startswith("keystore.")), ""))
+
+
+def which(wish: Wish) -> Home:
+    """The deployment that is meant: the one named, else the only one there is. UsageError when that is not clear."""
+    if wish.name:
+        return Home.of(wish.name)
+    there = Home.all()
+    if len(there) == 1:
+        return there[0]
+    if not there:
+        raise UsageError(f"there is no deployment in {parent()}", hint="kesdeploy up --kms fs")
+    names = ", ".join(home.name for home in there)
+    raise UsageError("more than one deployment is here: which?", because=names, hint=f"-n {there[0].name}")
+
+
+def existing(wish: Wish) -> Home:
+    """Like `which`, but the deployment must exist."""
+    home = which(wish)
+    if not home.ours:
+        names = ", ".join(h.name for h in Home.all()) or "none"
+        raise UsageError(f"there is no deployment {home.name!r}", because=f"here: {names}", hint="kesdeploy list")
+    return home
+
+
+def to_create(wish: Wish) -> Home:
+    """The deployment that `up` means: a new one is called after its KMS when it is given no name."""
+    if wish.name:
+        return Home.of(wish.name)
+    if wish.config and (name := tree(wish, Home.of(""))[0].get("name")):
+        return Home.of(str(name))
+    return Home.of(wish.kms) if wish.kms else which(wish)
+
+
+def tree(wish: Wish, home: Home) -> tuple[dict[str, Any], str]:
+    """The spec's mapping as written so far, and where it stands: `--config`, else the deployment's own."""
+    path = wish.config or home.spec
+    if not path.exists():
+        if wish.config:
+            raise UsageError(f"cannot read {path}", because="there is no such file", hint="kesdeploy init writes one")
+        return {}, "the command line"
+    try:
+        return yamltext.parse(path.read_text(), where=str(path)), str(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}", because=str(error)) from error
+
+
+def load(wish: Wish, home: Home) -> Spec:
+    """The deployment's Spec: flags over file over defaults."""
+    body, where = tree(wish, home)
+    if wish.kms and wish.kms not in (body.get("keystore") or {wish.kms: None}):
+        # Another KMS on the command line takes the place of the one in the file; data is guarded elsewhere.
+        body["keystore"] = {}
+    body.setdefault("name", home.name)
+    overrides = {**wish.overrides, "name": home.name} if wish.name else wish.overrides
+    return spec.load_tree(body, overrides, keystores.FIELDS, where=where)
+
+
+@contextmanager
+def opened(wish: Wish, home: Home, report: Reporter, *, lock: bool = True) -> Iterator[Deployment]:
+    """A deployment with its engine, held for one command. `lock` for commands that write."""
+    wanted = load(wish, home)
+    if not lock:
+        with _engine(wanted, home) as (engine, state):
+            yield _deployment(wish, wanted, home, engine, state, report)
+        return
+    refuse_foreign_folder(home)
+    with locked(home, timeout=wish.timeout, report=report, command=f"kesdeploy {wish.command}"):
+        with _engine(wanted, home) as (engine, state):
+            yield _deployment(wish, wanted, home, engine, state, report)
+
+
+@contextmanager
+def _engine(wanted: Spec, home: Home) -> Iterator[tuple[Engine, StateFile]]:
+    state = StateFile.open(home)
+    engine = open_engine(wanted.engine, state.value.engine or None)
+    try:
+        yield engine, state
+    finally:
+        engine.close()
+
+
+def _deployment(  # noqa: PLR0913, PLR0917
+    wish: Wish, wanted: Spec, home: Home, engine: Engine, state: StateFile, report: Reporter
+) -> Deployment:
+    return Deployment(wanted, home, engine, state, report, wish.timeout, clock(), Event())
+
+
+def refuse_foreign_folder(home: Home) -> None:
+    """The public tutorial uses the same names. What is not ours is never touched."""
+    if home.exists and not home.ours and any(path.name != ".lock" for path in home.root.iterdir()):
+        raise DataProtected(
+            f"{home.root} is here already, and kesdeploy did not make it",
+            because="it may hold encrypted data, certificates and keys of another setup",
+            hint=f"use another name: -n {home.name}2",
+        )
+
+
+def refuse_foreign_names(deployment: Deployment) -> None:
+    """A pod or container of our name without our mark belongs to somebody else."""
+    name, engine = deployment.name, deployment.engine
+    pod = engine.pod(topology.pod_name(name))
+    if pod and pod.labels.get(LABEL) != name:
+        raise _foreign("pod", pod.name, name)
+    for part in ("kes-server", "minio-server", "vault"):
+        container = engine.container(topology.container_name(name, part))
+        if container and container.labels.get(LABEL) != name:
+            raise _foreign("container", container.name, name)
+
+
+def _foreign(what: str, thing: str, name: str) -> DataProtected:
+    return DataProtected(
+        f"there is a {what} {thing} already, and kesdeploy did not make it",
+        because="it carries no label kesdeploy.deployment",
+        hint=f"use another name: -n {name}2, or remove it yourself",
+    )

@@ -1,0 +1,189 @@
+"""What there is and how it is: status, list, logs. Reads only, and never locks."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from typing import Any
+
+from kesdeploy import opening, pki, services, topology
+from kesdeploy.deploy import endpoints
+from kesdeploy.deployment import Deployment
+from kesdeploy.engines import Container, LogLine
+from kesdeploy.errors import KesdeployError, Problem, UsageError
+from kesdeploy.home import Home
+from kesdeploy.opening import Wish
+from kesdeploy.report import Reporter
+from kesdeploy.result import Result
+
+WARN_DAYS = 30
+PARTS = {"kes": "kes-server", "minio": "minio-server", "vault": "vault"}
+
+
+def status(wish: Wish, report: Reporter) -> Result:
+    """Everything about one deployment; exit code 7 unless all of it is healthy."""
+    home = opening.existing(wish)
+    with opening.opened(wish, home, report, lock=False) as deployment:
+        problems: list[Problem] = []
+        data = {
+            "deployment": home.name,
+            "engine": _engine(deployment),
+            "sandbox": bool(deployment.state.value.sandbox),
+            "containers": _containers(deployment, problems),
+            "keystore": _keystore(deployment, problems),
+            "kms": _kms(deployment, problems),
+            "auto_encryption": deployment.spec.minio.auto_encryption,
+            "certificates": _certificates(deployment, problems),
+            "endpoints": endpoints(deployment),
+        }
+        failed = any(problem.code != "warning" for problem in problems)
+        return Result("status", data, ok=not failed, problems=tuple(problems), exit_code=7 if failed else 0)
+
+
+def _engine(deployment: Deployment) -> dict[str, Any]:
+    info = deployment.engine.info()
+    return {"name": info.name, "version": info.version, "reason": info.reason, "rootless": info.rootless}
+
+
+def _containers(deployment: Deployment, problems: list[Problem]) -> list[dict[str, Any]]:
+    up = f"kesdeploy up -n {deployment.name}"
+    found = {c.name: c for c in deployment.engine.containers(deployment.labels)}
+    rows = []
+    for name in _expected(deployment):
+        container = found.get(name)
+        rows.append(_row(deployment, name, container))
+        if container is None or not container.running:
+            problems.append(Problem("container", f"{name} is {container.state if container else 'missing'}", up))
+    return rows
+
+
+def _expected(deployment: Deployment) -> list[str]:
+    parts = ["kes-server", "minio-server"]
+    if deployment.keystore.components(deployment.spec):
+        parts.insert(0, deployment.spec.kms)
+    return [topology.container_name(deployment.name, part) for part in parts]
+
+
+def _row(deployment: Deployment, name: str, container: Container | None) -> dict[str, Any]:
+    if container is None:
+        return {"name": name, "state": "MISSING", "image": "", "since": "", "restarts": 0}
+    by_id = {pinned.id: pinned.reference for pinned in deployment.state.value.images.values()}
+    image = by_id.get(container.image_id, container.image)
+    since = container.started_at[:19].replace("T", " ") if container.running else ""
+    return {"name": name, "state": container.state, "image": image, "since": since, "restarts": container.restarts}
+
+
+def _keystore(deployment: Deployment, problems: list[Problem]) -> dict[str, str]:
+    state = deployment.keystore.state(deployment.work)
+    if state != "ok":
+        problems.append(Problem("keystore", f"the keystore is {state}", f"kesdeploy up -n {deployment.name}"))
+    return {"kind": deployment.spec.kms, "state": state}
+
+
+def _kms(deployment: Deployment, problems: list[Problem]) -> str:
+    """MinIO's own round trip with its key: the only answer that counts."""
+    try:
+        minio = services.minio(deployment.spec, deployment.home, timeout=5)
+        minio.ready()
+        key = minio.key_status(deployment.spec.key_name)
+    except KesdeployError as error:
+        what = error.because or error.what
+        problems.append(Problem("kms", f"{error.what}: {what}", f"kesdeploy logs -n {deployment.name}"))
+        return f"UNREACHABLE ({what})"
+    if key.ok:
+        return f"ok: {key.key} encrypts and decrypts"
+    problems.append(Problem("kms", key.encryption_error or key.decryption_error, f"kesdeploy verify -n {deployment.name}"))
+    return "DENIED"
+
+
+def _certificates(deployment: Deployment, problems: list[Problem]) -> list[dict[str, Any]]:
+    rows = []
+    for path in sorted([*deployment.home.path("certs").glob("*/public.crt"), deployment.home.ca_cert]):
+        if not path.exists():
+            continue
+        info = pki.describe(path.read_bytes())
+        days = info.days_left(deployment.now)
+        name = "ca" if path == deployment.home.ca_cert else path.parent.name
+        rows.append({"name": name, "days_left": days, "not_after": f"{info.not_after:%Y-%m-%d}", "serial": f"{info.serial:x}"})
+        if days < WARN_DAYS:
+            code = "warning" if days >= 0 else "certificate"
+            problems.append(Problem(code, f"the certificate of {name} has {days} days left", f"kesdeploy up -n {deployment.name}"))
+    return rows
+
+
+def all_deployments() -> Result:
+    return Result("list", {"deployments": [_entry(home) for home in Home.all()]})
+
+
+def _entry(home: Home) -> dict[str, Any]:
+    from kesdeploy.report import Silent
+
+    entry = {"name": home.name, "state": "unknown", "keystore": "", "engine": "", "s3": "", "folder": str(home.root)}
+    try:
+        with opening.opened(Wish("list", home.name), home, Silent(), lock=False) as deployment:
+            running = [c.running for c in deployment.engine.containers(deployment.labels)]
+            state = "running" if running and all(running) else "stopped" if running else "down"
+            state = "degraded" if any(running) and not all(running) else state
+            s3 = topology.s3_url(deployment.spec)
+            engine = deployment.state.value.engine
+            return {**entry, "state": state, "keystore": deployment.spec.kms, "engine": engine, "s3": s3}
+    except KesdeployError as error:
+        return {**entry, "state": f"error: {error.what}"}
+
+
+def logs(wish: Wish, part: str, tail: int) -> Result:
+    return Result("logs", {"lines": list(log_lines(wish, part, tail, follow=False))})
+
+
+def log_lines(wish: Wish, part: str, tail: int, *, follow: bool = True) -> Iterator[dict[str, str]]:
+    """Lines of all containers (or of one), in order of time; with `follow` as they come."""
+    from kesdeploy.report import Silent
+
+    if part and part not in PARTS:
+        raise UsageError(f"no part {part!r}", because=f"there are {', '.join(PARTS)}", hint="kesdeploy logs kes")
+    home = opening.existing(wish)
+    with opening.opened(wish, home, Silent(), lock=False) as deployment:
+        wanted = [topology.container_name(home.name, PARTS[part])] if part else _expected(deployment)
+        there = [name for name in wanted if deployment.engine.container(name)]
+        if not there:
+            raise UsageError(f"no container of {home.name!r} is here", hint=f"kesdeploy up -n {home.name}")
+        streams = [_named(deployment, name, tail, follow=follow) for name in there]
+        if not follow:
+            yield from heapq.merge(*streams, key=lambda line: line["time"])
+        else:
+            yield from _interleaved(streams)
+
+
+def _named(deployment: Deployment, name: str, tail: int, *, follow: bool) -> Iterator[dict[str, str]]:
+    short = name.removeprefix(f"{deployment.name}-").removesuffix("-server")
+    for line in deployment.engine.logs(name, tail=tail, follow=follow):
+        yield _line(short, line)
+
+
+def _line(container: str, line: LogLine) -> dict[str, str]:
+    return {"time": line.time, "container": container, "stream": line.stream, "text": line.text}
+
+
+def _interleaved(streams: list[Iterator[dict[str, str]]]) -> Iterator[dict[str, str]]:
+    """Several endless streams as one, as their lines come."""
+    from queue import SimpleQueue
+    from threading import Thread
+
+    queue: SimpleQueue[dict[str, str] | None] = SimpleQueue()
+
+    def pump(stream: Iterator[dict[str, str]]) -> None:
+        try:
+            for line in stream:
+                queue.put(line)
+        finally:
+            queue.put(None)
+
+    for stream in streams:
+        Thread(target=pump, args=(stream,), daemon=True).start()
+    open_streams = len(streams)
+    while open_streams:
+        line = queue.get()
+        if line is None:
+            open_streams -= 1
+        else:
+            yield line

@@ -1,0 +1,94 @@
+"""Taking a deployment away: always possible, also with a broken spec, a lost state, or a folder that is gone."""
+
+from __future__ import annotations
+
+import tarfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from kesdeploy import opening
+from kesdeploy.deployment import LABEL
+from kesdeploy.engines import Engine
+from kesdeploy.engines.choose import open_engine
+from kesdeploy.errors import KesdeployError, StateError, UsageError
+from kesdeploy.home import Home
+from kesdeploy.opening import Wish
+from kesdeploy.report import Reporter
+from kesdeploy.state import StateFile, locked
+
+STOP_TIMEOUT = 10
+KEPT = ("secrets", "ca", "kes", "vault", "config", "kesdeploy.yaml", "state.json")
+
+
+def remove(wish: Wish, report: Reporter, *, data: bool) -> dict[str, Any]:
+    """Containers and pod; with `data` the folder too. Finds everything by its labels."""
+    home = opening.which(wish)
+    if home.exists and home.ours:
+        with locked(home, timeout=wish.timeout, report=report, command=f"kesdeploy {wish.command}"):
+            return _remove(home, report, data=data)
+    return _remove(home, report, data=data)
+
+
+def _remove(home: Home, report: Reporter, *, data: bool) -> dict[str, Any]:
+    engine = open_engine("auto", _recorded_engine(home))
+    try:
+        gone = _containers(engine, home.name, report)
+    finally:
+        engine.close()
+    if not gone and not home.ours:
+        raise UsageError(f"there is no deployment {home.name!r}", hint="kesdeploy list")
+    if data and home.ours:
+        with report.step(f"remove {home.root}"):
+            home.remove()
+        gone.append(str(home.root))
+    return {"deployment": home.name, "removed": gone, "kept": "" if data or not home.ours else str(home.root)}
+
+
+def _recorded_engine(home: Home) -> str | None:
+    with suppress(StateError):
+        return StateFile.open(home).value.engine or None
+    return None
+
+
+def _containers(engine: Engine, name: str, report: Reporter) -> list[str]:
+    gone = []
+    for pod in engine.pods({LABEL: name}):
+        with report.step(f"remove pod {pod.name}"):
+            engine.remove_pod(pod.name, stop_timeout=STOP_TIMEOUT)
+        gone.append(pod.name)
+    for container in engine.containers({LABEL: name}):
+        with report.step(f"remove container {container.name}"):
+            engine.stop(container.name, timeout=STOP_TIMEOUT)
+            engine.remove(container.name)
+        gone.append(container.name)
+    return gone
+
+
+def losses(home: Home) -> dict[str, Any]:
+    """What becomes unreadable, counted on disk: objects (xl.meta of user buckets) and their bytes, keys as files."""
+    objects, size = 0, 0
+    for meta in home.path("minio").rglob("xl.meta"):
+        if ".minio.sys" in meta.parts or "kesdeploy-proof" in meta.parts:
+            continue
+        objects += 1
+        size += sum(file.stat().st_size for file in meta.parent.rglob("*") if file.is_file())
+    keys = len(list(home.path("kes").iterdir())) if home.path("kes").is_dir() else 0
+    return {"objects": objects, "bytes": size, "keys": keys}
+
+
+def save(home: Home, archive: Path) -> None:
+    """A plain tar (0600) of what must be kept to read the data again: not of the data."""
+    try:
+        with open(archive, "xb", opener=_private) as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
+            for name in KEPT:
+                if home.path(name).exists():
+                    tar.add(home.path(name), arcname=f"{home.root.name}/{name}")
+    except OSError as error:
+        raise KesdeployError(f"cannot write {archive}", because=error.strerror or str(error)) from error
+
+
+def _private(path: str, flags: int) -> int:
+    import os
+
+    return os.open(path, flags, 0o600)

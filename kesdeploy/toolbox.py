@@ -1,0 +1,79 @@
+"""`kesdeploy mc` and `kesdeploy kes`: the real command-line tools, as one-shot containers in the deployment's network.
+
+Credentials are files in a private folder that is mounted; the current folder is mounted at the same path, so that
+`kesdeploy mc cp ./file this/bucket` sees the user's files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from kesdeploy import choosing, images, opening, services, topology
+from kesdeploy.deployment import Deployment
+from kesdeploy.errors import ImageError, KesdeployError
+from kesdeploy.opening import Wish
+from kesdeploy.report import Reporter
+
+INSTEAD = {"mc": 'eval "$(kesdeploy env)" and any S3 client', "kes": "kesdeploy verify, kesdeploy status"}
+
+
+def run_tool(tool: str, wish: Wish, arguments: Sequence[str], report: Reporter) -> int:
+    """The tool's own exit code. ImageError in the sandbox, which has neither tool."""
+    home = opening.existing(wish)
+    with opening.opened(wish, home, report, lock=False) as deployment:
+        if deployment.state.value.sandbox:
+            raise ImageError(f"the sandbox has no {tool}", hint=INSTEAD[tool])
+        pick = images.choose(
+            deployment.engine,
+            components=(tool,),
+            mode="release",
+            pull=deployment.spec.images.pull,
+            overrides=choosing.overrides(deployment),
+            report=report,
+        )[tool]
+        if deployment.engine.pod(topology.pod_name(home.name)) is None:
+            raise KesdeployError(f"{home.name} does not run", hint=f"kesdeploy up -n {home.name}")
+        with tempfile.TemporaryDirectory(prefix="kesdeploy-", dir=home.root) as folder:
+            inside = _credentials(tool, deployment, Path(folder))
+            argv = [*deployment.engine.run_args(topology.pod_name(home.name)), *_flags(deployment, folder, inside, pick.entrypoint)]
+            return subprocess.run([*argv, pick.id, *_prefix(tool), *arguments], check=False).returncode
+
+
+def _credentials(tool: str, deployment: Deployment, folder: Path) -> dict[str, str]:
+    """Write what the tool needs, and give the environment that points to it (paths, never secrets)."""
+    home, spec = deployment.home, deployment.spec
+    (folder / "ca.crt").write_bytes(home.ca_cert.read_bytes())
+    if tool == "kes":
+        for name, source in zip(("client.crt", "client.key"), home.identity("operator"), strict=True):
+            (folder / name).write_bytes(source.read_bytes())
+        return {
+            "KES_SERVER": f"https://{topology.container_name(home.name, 'kes-server')}:{topology.KES_PORT}",
+            "KES_CLIENT_CERT": "/kesdeploy/client.crt",
+            "KES_CLIENT_KEY": "/kesdeploy/client.key",
+            "SSL_CERT_FILE": "/kesdeploy/ca.crt",
+        }
+    user, password = services.root(spec, home)
+    url = f"{'https' if spec.https else 'http'}://127.0.0.1:{topology.S3_PORT}"
+    alias = {"url": url, "accessKey": user, "secretKey": password, "api": "S3v4", "path": "auto"}
+    (folder / "config.json").write_text(json.dumps({"version": "10", "aliases": {"this": alias, home.name: alias}}))
+    return {"SSL_CERT_FILE": "/kesdeploy/ca.crt", "HOME": "/kesdeploy"}
+
+
+def _flags(deployment: Deployment, folder: str, environment: dict[str, str], entrypoint: Sequence[str]) -> list[str]:
+    here = os.getcwd()
+    user = "0:0" if deployment.engine.info().rootless else deployment.home.owner()
+    flags = ["--user", user, "--entrypoint", json.dumps(list(entrypoint)), "-v", f"{folder}:/kesdeploy:z"]
+    # A shared label on a whole home folder would be a change to the user's machine: the current folder is mounted as it is.
+    flags += ["-v", f"{here}:{here}", "-w", here] if here != "/" else []
+    flags += ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+    return flags + [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
+
+
+def _prefix(tool: str) -> list[str]:
+    return ["--config-dir", "/kesdeploy"] if tool == "mc" else []
