@@ -8,7 +8,7 @@ import signal
 import time
 
 import pytest
-from world import Container, kes_config, start_kes, start_minio
+from world import Container, start_kes, start_minio
 
 SHOWN = "X-Amz-Server-Side-Encryption"
 AUTO = {"MINIO_KMS_AUTO_ENCRYPTION": "on"}
@@ -226,7 +226,3 @@ def _reconfigure(kes, config, done):
     while not done():
         assert time.monotonic() < end, kes.process.stderr()
         time.sleep(0.05)
-
-
-def test_the_configuration_of_these_tests(world):
-    assert set(kes_config(world, 1)["policy"]) == {"operator", "minio"}
