@@ -1,0 +1,240 @@
+"""OpenBao or HashiCorp Vault, through hvac: what it takes to run one for KES, or to use somebody else's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from kesdeploy.clients import Answer, cause, message
+from kesdeploy.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from requests import Response
+
+# An init that times out goes on in the server, and its keys are lost for ever (decisions 8).
+INIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Health:
+    """`standby` is also true for the moment between unsealing and becoming active."""
+
+    initialized: bool
+    sealed: bool
+    standby: bool
+    version: str
+
+
+@dataclass(frozen=True)
+class InitKeys:
+    """What init answers, once and never again. `keys` unseal, or are recovery keys where a seal unseals by itself."""
+
+    keys: tuple[str, ...] = field(repr=False)
+    root_token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a token may. `ttl` and `period` are in seconds, 0 for none."""
+
+    policies: tuple[str, ...]
+    ttl: int
+    period: int
+    renewable: bool
+
+
+class Vault:
+    """A Vault at `address`. Every refusal is a ServiceError with Vault's own words and status, 0 when it is silent.
+
+    `ca` is the only authority trusted; without one, the public roots that requests ships. `timeout` is in seconds.
+    Nothing comes from the environment: no VAULT_ variable, no ~/.vault-token, no proxy.
+    """
+
+    def __init__(
+        self, address: str, *, ca: Path | None = None, token: str = "", namespace: str = "", timeout: float = 15.0
+    ) -> None:
+        self.address = address.rstrip("/")
+        self._ca, self._token, self._namespace, self._timeout = ca, token, namespace, timeout
+
+    def __repr__(self) -> str:
+        return f"Vault({self.address!r})"
+
+    def health(self) -> Health:
+        """Answers in every state, also sealed and before init."""
+        codes = dict.fromkeys(("standby_code", "sealed_code", "uninit_code", "performance_standby_code"), 200)
+        what = "Vault does not tell its health"
+        body = self._ask(what, lambda: self._global.read_health_status(method="GET", dr_secondary_code=200, **codes))
+        return Health(body["initialized"], body["sealed"], body["standby"], body["version"])
+
+    def init(self, *, shares: int = 1, threshold: int = 1, recovery: bool = False) -> InitKeys:
+        """Initialise; the answer must be on disk before anything else happens. ServiceError 400 the second time.
+
+        `recovery`: for a seal that unseals by itself, which hands out recovery keys instead of unseal keys.
+        """
+        kind = "recovery" if recovery else "secret"
+        settings = {f"{kind}_shares": shares, f"{kind}_threshold": threshold}
+        body = self._ask(
+            "Vault cannot be initialised",
+            lambda: self._adapter("", timeout=INIT_SECONDS).put("/v1/sys/init", json=settings),
+        )
+        return InitKeys(tuple(body["recovery_keys_base64" if recovery else "keys_base64"]), body["root_token"])
+
+    def unseal(self, keys: Iterable[str]) -> bool:
+        """Give keys until it opens; whether it did. The keys are secrets."""
+        for key in keys:
+            body = self._ask("Vault cannot be unsealed", partial(self._global.submit_unseal_key, key))
+            if not body["sealed"]:
+                return True
+        return False
+
+    def login_approle(
+        self, role_id: str, secret_id: str, *, mount: str = "approle", namespace: str | None = None
+    ) -> Token:
+        """Log in, and go on as who that is. `namespace` is that of the login alone, `/` being the root's."""
+        from hvac.api.auth_methods import AppRole
+
+        where = self._namespace if namespace is None else namespace.strip("/")
+        login = self._api(AppRole, where).login
+        body = self._ask(
+            "Vault refuses the AppRole's login", lambda: login(role_id, secret_id, use_token=False, mount_point=mount)
+        )
+        granted = body["auth"]
+        self._become(granted["client_token"])
+        return Token(tuple(granted["token_policies"]), granted["lease_duration"], 0, granted["renewable"])
+
+    def token_lookup_self(self) -> Token:
+        found = self._ask("Vault does not know the token", lambda: self._door.get("/v1/auth/token/lookup-self"))["data"]
+        return Token(tuple(found["policies"]), found["ttl"], found.get("period") or 0, found.get("renewable", False))
+
+    def revoke_self(self) -> None:
+        """Make the token worthless. A root token that is gone cannot come back (decisions 11)."""
+        self._ask("Vault does not revoke the token", lambda: self._door.post("/v1/auth/token/revoke-self"))
+        self._become("")
+
+    def capabilities(self, paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """What the token may do on each path: create, read, list, …, or deny."""
+        wanted = list(paths)
+        body = self._ask("Vault does not tell what the token may", lambda: self._sys.get_capabilities(paths=wanted))
+        return {path: tuple(body["data"][path]) for path in wanted}
+
+    def kv_version(self, mount: str) -> str:
+        """`v1` or `v2`. Needs any right below the mount; without, or without the mount, ServiceError 403."""
+        what = f"Vault does not show the mount {mount!r}"
+        found = self._ask(what, lambda: self._door.get(f"/v1/sys/internal/ui/mounts/{mount}"))["data"]
+        return _version(mount, found)
+
+    def ensure_kv(self, mount: str, version: str = "v2") -> str:
+        """Mount a key-value engine if nothing is there, and return the version that is there."""
+        mounts = self._ask("Vault does not list its mounts", self._sys.list_mounted_secrets_engines)["data"]
+        if found := mounts.get(f"{mount}/"):
+            return _version(mount, found)
+        options = {"version": version.removeprefix("v")}
+        self._ask(
+            f"Vault does not mount {mount!r}",
+            lambda: self._sys.enable_secrets_engine("kv", path=mount, options=options),
+        )
+        return version
+
+    def write_policy(self, name: str, text: str) -> None:
+        what = f"Vault does not take the policy {name!r}"
+        self._ask(what, lambda: self._sys.create_or_update_policy(name, text, pretty_print=False))
+
+    def ensure_approle(self, mount: str = "approle") -> None:
+        methods = self._ask("Vault does not list its login methods", self._sys.list_auth_methods)["data"]
+        if f"{mount}/" not in methods:
+            what = f"Vault does not enable AppRole at {mount!r}"
+            self._ask(what, lambda: self._sys.enable_auth_method("approle", path=mount))
+
+    def ensure_role(self, name: str, policies: Iterable[str], *, period: str = "5m", mount: str = "approle") -> None:
+        """A role as KES needs it: a periodic token, and secret ids that neither expire nor run out (kes.md 2.3)."""
+        settings = {
+            "token_policies": list(policies),
+            "token_period": period,
+            "token_num_uses": 0,
+            "secret_id_ttl": "0",
+            "secret_id_num_uses": 0,
+        }
+        self._ask(
+            f"Vault does not take the role {name!r}",
+            lambda: self._door.post(f"/v1/auth/{mount}/role/{name}", json=settings),
+        )
+
+    def role_id(self, name: str, *, mount: str = "approle") -> str:
+        what = f"Vault does not tell the id of the role {name!r}"
+        return str(self._ask(what, lambda: self._approle.read_role_id(name, mount_point=mount))["data"]["role_id"])
+
+    def new_secret_id(self, name: str, *, mount: str = "approle") -> str:
+        """One more secret id, a secret; the earlier ones stay good."""
+        what = f"Vault gives no secret id for the role {name!r}"
+        return str(
+            self._ask(what, lambda: self._approle.generate_secret_id(name, mount_point=mount))["data"]["secret_id"]
+        )
+
+    # hvac has no types: what it gives is Any.
+    @cached_property
+    def _door(self) -> Any:
+        return self._adapter(self._namespace)
+
+    @cached_property
+    def _sys(self) -> Any:
+        from hvac.api import SystemBackend
+
+        return self._api(SystemBackend)
+
+    @cached_property
+    def _global(self) -> Any:
+        """Health and seal belong to the server: asked within a namespace, they are refused."""
+        from hvac.api import SystemBackend
+
+        return self._api(SystemBackend, "")
+
+    @cached_property
+    def _approle(self) -> Any:
+        from hvac.api.auth_methods import AppRole
+
+        return self._api(AppRole)
+
+    def _api(self, part: Any, namespace: str | None = None) -> Any:
+        return part(self._door if namespace is None else self._adapter(namespace))
+
+    def _adapter(self, namespace: str, timeout: float = 0) -> Any:
+        from hvac import adapters
+        from requests import Session
+
+        session = Session()
+        session.trust_env = False
+        session.verify = str(self._ca) if self._ca else True
+        adapter: Any = adapters.RawAdapter
+        return adapter(
+            base_uri=self.address,
+            token=self._token,
+            namespace=namespace,
+            timeout=timeout or self._timeout,
+            session=session,
+            ignore_exceptions=True,  # the answer tells more than hvac's exception: its status and all of its errors
+        )
+
+    def _become(self, token: str) -> None:
+        self._token = self._door.token = token
+
+    def _ask(self, what: str, call: Callable[[], Response]) -> Any:
+        try:
+            response = call()
+        except OSError as error:  # every exception of requests is one
+            raise ServiceError(what, because=f"{self.address}: {cause(error)}") from error
+        answer = Answer(response.status_code, response.headers, response.content)
+        if not response.ok:
+            raise ServiceError(what, because=message(answer), status=answer.status)
+        return answer.json() if answer.body else {}
+
+
+def _version(mount: str, found: Mapping[str, Any]) -> str:
+    if found["type"] != "kv":
+        raise ServiceError(
+            f"The mount {mount!r} is no key-value engine", because=f"it is of the type {found['type']!r}"
+        )
+    return f"v{(found.get('options') or {}).get('version', '1')}"
