@@ -22,8 +22,8 @@ from pydantic import (
     model_validator,
 )
 
-from kesdeploy.objections import SECRET, objections, did_you_mean
 from kesdeploy.errors import Problem, SpecError
+from kesdeploy.objections import SECRET, did_you_mean, objections
 from kesdeploy.yamltext import parse
 
 VERSION = 1
