@@ -98,10 +98,15 @@ def _step(deployment: Deployment, change: Change) -> None:
 
 
 def title(change: Change) -> str:
-    """One step in the user's words: `start container kes-server`; empty for what is only a small file."""
+    """One step in the user's words, as in `start container kes-server`; empty for small files, which are many and quick."""
     kind, _, name = change.address.partition("/")
-    return f"{change.verb.value} {kind} {name}" if kind in _TOLD and kind != name else _TOLD.get(kind, "")
-
-
-# Small files are many, and quick: they are told of by nobody.
-_TOLD = {kind: "" for kind in ("container", "bootstrap", "key", "fingerprint", "bucket")} | {"pod": "create pod"}
+    match kind:
+        case "container" | "bootstrap" | "bucket":
+            return f"{change.verb.value} {kind} {name}"
+        case "key":
+            return f"key {name} in the keystore"
+        case "fingerprint":
+            return f"fingerprint of {name}"
+        case "pod":
+            return f"{change.verb.value} pod"
+    return ""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from kesdeploy import gate, services
-from kesdeploy.deployment import ADDRESS, DIGEST, LABEL, Deployment
+from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, LABEL, Deployment
 from kesdeploy.engines import ContainerSpec, PodSpec
 from kesdeploy.errors import Interrupted, ServiceError
 from kesdeploy.plan import Change, Verb
@@ -20,7 +20,8 @@ POD_STOP_TIMEOUT = 10
 
 
 def labels(deployment: Deployment, resource: Resource) -> dict[str, str]:
-    return {LABEL: deployment.name, ADDRESS: resource.address, DIGEST: resource.digest}
+    marks = {LABEL: deployment.name, ADDRESS: resource.address, DIGEST: resource.digest}
+    return {**marks, COMPONENT: resource.body.component} if isinstance(resource.body, Container) else marks
 
 
 def ensure_pod(deployment: Deployment, resource: Resource, change: Change) -> None:

@@ -19,6 +19,7 @@ from kesdeploy.state import StateFile
 LABEL = "kesdeploy.deployment"
 ADDRESS = "kesdeploy.address"
 DIGEST = "kesdeploy.digest"
+COMPONENT = "kesdeploy.component"
 
 
 def clock() -> datetime:

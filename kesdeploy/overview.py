@@ -8,7 +8,7 @@ from typing import Any
 
 from kesdeploy import opening, pki, services, topology
 from kesdeploy.deploy import endpoints
-from kesdeploy.deployment import Deployment
+from kesdeploy.deployment import COMPONENT, Deployment
 from kesdeploy.engines import Container, LogLine
 from kesdeploy.errors import KesdeployError, Problem, UsageError
 from kesdeploy.home import Home
@@ -67,8 +67,9 @@ def _expected(deployment: Deployment) -> list[str]:
 def _row(deployment: Deployment, name: str, container: Container | None) -> dict[str, Any]:
     if container is None:
         return {"name": name, "state": "MISSING", "image": "", "since": "", "restarts": 0}
-    by_id = {pinned.id: pinned.reference for pinned in deployment.state.value.images.values()}
-    image = by_id.get(container.image_id, container.image)
+    # The stand-ins share one image under several names: what was chosen for the component says more than the engine.
+    pinned = deployment.state.value.images.get(container.labels.get(COMPONENT, ""))
+    image = pinned.reference if pinned and pinned.id == container.image_id else container.image
     since = container.started_at[:19].replace("T", " ") if container.running else ""
     return {"name": name, "state": container.state, "image": image, "since": since, "restarts": container.restarts}
 
@@ -104,7 +105,7 @@ def _certificates(deployment: Deployment, problems: list[Problem]) -> list[dict[
         info = pki.describe(path.read_bytes())
         days = info.days_left(deployment.now)
         name = "ca" if path == deployment.home.ca_cert else path.parent.name
-        rows.append({"name": name, "days_left": days, "not_after": f"{info.not_after:%Y-%m-%d}", "serial": f"{info.serial:x}"})
+        rows.append({"name": name, "days_left": days, "not_after": f"{info.not_after:%Y-%m-%d}", "serial": info.serial})
         if days < WARN_DAYS:
             code = "warning" if days >= 0 else "certificate"
             problems.append(Problem(code, f"the certificate of {name} has {days} days left", f"kesdeploy up -n {deployment.name}"))

@@ -18,7 +18,7 @@ from kesdeploy import choosing, images, opening, services, topology
 from kesdeploy.deployment import Deployment
 from kesdeploy.errors import ImageError, KesdeployError
 from kesdeploy.opening import Wish
-from kesdeploy.report import Reporter
+from kesdeploy.report import Reporter, Silent
 
 INSTEAD = {"mc": 'eval "$(kesdeploy env)" and any S3 client', "kes": "kesdeploy verify, kesdeploy status"}
 
@@ -35,7 +35,7 @@ def run_tool(tool: str, wish: Wish, arguments: Sequence[str], report: Reporter) 
             mode="release",
             pull=deployment.spec.images.pull,
             overrides=choosing.overrides(deployment),
-            report=report,
+            report=Silent(),
         )[tool]
         if deployment.engine.pod(topology.pod_name(home.name)) is None:
             raise KesdeployError(f"{home.name} does not run", hint=f"kesdeploy up -n {home.name}")
