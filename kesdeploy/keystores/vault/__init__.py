@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kesdeploy.keystores.vault import external, managed, names
+from kesdeploy.errors import ServiceError
+from kesdeploy.keystores.vault import door, external, managed, names, opening, ours, preflight, setup, theirs
 from kesdeploy.keystores.vault.fields import AppRole, VaultFields
 
 if TYPE_CHECKING:
@@ -32,16 +33,34 @@ class Vault:
         return external.questions(_approle(getattr(fields, "approle", None)), os.environ)
 
     def preflight(self, work: Work) -> None:
-        """Only a Vault of the user's can be asked before anything is started."""
+        """Ask a Vault of the user's for all that KES will need of it; one of ours does not exist yet."""
+        if names.fields(work.spec).managed:
+            opening.same_kind(work)
+        else:
+            preflight.preflight(work)
 
     def unsettled(self, work: Work) -> str | None:
-        raise NotImplementedError
+        return ours.unsettled(work) if names.fields(work.spec).managed else theirs.unsettled(work)
 
     def bootstrap(self, work: Work) -> None:
-        raise NotImplementedError
+        """Raises StartOver when a Vault of ours has to be made again, DataProtected when that would lose data."""
+        if names.fields(work.spec).managed:
+            setup.bootstrap(work)
+        else:
+            theirs.bootstrap(work)
 
     def state(self, work: Work) -> str:
-        raise NotImplementedError
+        """One of ok, SEALED, UNINITIALISED, UNREACHABLE, DENIED."""
+        try:
+            seen = door.seen(work)
+            login = door.stored(work)
+            if not seen.initialized:
+                return "UNINITIALISED"
+            if seen.sealed:
+                return "SEALED"
+            return "ok" if login and door.admits(work, login) else "DENIED"
+        except ServiceError:
+            return "UNREACHABLE"
 
 
 def _approle(given: Any) -> AppRole:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from kesdeploy.spec import Duration, KeystoreFields, SecretSource, Section
 
 OURS_ONLY = ("product", "seal")
-THEIRS_ONLY = ("namespace", "ca", "version", "approle")
+THEIRS_ONLY = ("engine", "prefix", "namespace", "ca", "version", "approle")
 
 
 def _https(value: str) -> str:

@@ -18,6 +18,8 @@ INIT = "vault-init.json"
 ROLE_ID, SECRET_ID = "vault-approle-id", "vault-approle-secret"
 OPERATOR_ID, OPERATOR_SECRET = "vault-operator-id", "vault-operator-secret"
 CA, KV_VERSION = "vault-ca.crt", "vault-kv-version"
+# No secrets, but they belong to them: what was set up last.
+SETTLED = "vault-settled"
 
 # Roles and policies of a Vault that is the deployment's own.
 KES_ROLE, OPERATOR_ROLE = "kes", "kesdeploy"
@@ -34,8 +36,10 @@ def prefix(spec: Spec) -> str:
 
 
 def role(spec: Spec) -> str:
-    """KES's role, and its policy: in a Vault that others use too, with the deployment's name."""
-    return KES_ROLE if fields(spec).managed else f"kes-{spec.name}"
+    """KES's role, and its policy: in a Vault that others use too, one name for each place that keys lie in."""
+    if fields(spec).managed:
+        return KES_ROLE
+    return f"kes-{fields(spec).engine}-{prefix(spec)}".replace("/", "-").lower()
 
 
 def host(spec: Spec) -> str:
@@ -55,6 +59,6 @@ def address(spec: Spec) -> str:
     if given := fields(spec).address:
         return given
     bind = ipaddress.ip_address(spec.network.bind)
-    loopback = "127.0.0.1" if bind.version == 4 else "::1"  # noqa: PLR2004 - IP's versions
+    loopback = "127.0.0.1" if bind.version == 4 else "::1"
     reached = loopback if bind.is_unspecified else str(bind)
     return f"https://{f'[{reached}]' if ':' in reached else reached}:{spec.network.vault_port}"

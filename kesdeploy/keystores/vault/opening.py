@@ -1,0 +1,113 @@
+"""From a Vault that nobody ever used, or that was restarted, to one that is open. Each step is safe to repeat."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from kesdeploy.clients.waiting import wait_until
+from kesdeploy.errors import DataProtected, ServiceError, UsageError
+from kesdeploy.keystores.startover import StartOver
+from kesdeploy.keystores.vault import names
+
+if TYPE_CHECKING:
+    from kesdeploy.clients.vault import Vault
+    from kesdeploy.keystores.words import Work
+
+# It unseals itself within two seconds (measured: 0.1 to 2.0), or never.
+UNSEALS_ITSELF = 30.0
+FORGOTTEN = (names.ROLE_ID, names.SECRET_ID, names.OPERATOR_ID, names.OPERATOR_SECRET, names.SETTLED)
+
+
+def opened(work: Work, vault: Vault) -> None:
+    """Initialised, unsealed, and answering."""
+    health = wait_until(vault.health, timeout=work.timeout)
+    if not health.initialized:
+        _initialise(work, vault)
+        health = vault.health()
+    if health.sealed:
+        _unseal(work, vault)
+    # Until it has elected itself, every request is refused.
+    wait_until(lambda: _active(vault), timeout=work.timeout)
+
+
+def kept(work: Work) -> dict[str, Any]:
+    """What init answered: keys, and the root token until it is revoked. Empty while there is nothing."""
+    return dict(json.loads(work.home.read_secret(names.INIT) or "{}"))
+
+
+def keep(work: Work, answer: dict[str, Any]) -> None:
+    work.home.write_secret(names.INIT, json.dumps(answer, indent=1))
+
+
+def same_kind(work: Work) -> None:
+    """The seal and the product are those that it was initialised with. Raises UsageError: neither can be changed."""
+    before = kept(work).get("kind")
+    if before and before != _kind(work):
+        raise UsageError(
+            f"the Vault of {work.spec.name!r} cannot become {_kind(work)}",
+            because=f"it was initialised as {before}, and its data can be read by nothing else",
+            hint="put keystore.vault.product and keystore.vault.seal back, or use another name: -n OTHER",
+        )
+
+
+def lost(work: Work, what: str, because: str = "") -> DataProtected | StartOver:
+    """The error for a Vault that cannot be opened any more: made again only while nothing depends on it."""
+    if holds_data(work):
+        return DataProtected(
+            f"{what}; the data here cannot be read without it, so nothing was changed",
+            because=because,
+            hint=f"bring back {work.home.root}/secrets and {work.home.root}/vault as they were, then: kesdeploy up",
+        )
+    return StartOver(what, container="container/vault", folder="vault", because=because, hint="kesdeploy up")
+
+
+def holds_data(work: Work) -> bool:
+    """Whether anything was ever encrypted with a key of this Vault."""
+    home = work.home
+    return (
+        any(home.path("secrets").glob("fingerprint-*.json"))
+        or any(home.path("minio").glob(".minio.sys"))
+        or any(home.path("minio").glob("*/.minio.sys"))
+    )
+
+
+def _initialise(work: Work, vault: Vault) -> None:
+    if holds_data(work):
+        raise lost(work, "the Vault that held the keys is gone, and an empty one is in its place")
+    for name in FORGOTTEN:
+        work.home.secret(name).unlink(missing_ok=True)
+    answer = vault.init(recovery=names.fields(work.spec).static)
+    # Before anything else: without it, what was just initialised is lost.
+    keep(work, {"kind": _kind(work), "keys": list(answer.keys), "root_token": answer.root_token})
+
+
+def _unseal(work: Work, vault: Vault) -> None:
+    if names.fields(work.spec).static:
+        try:
+            wait_until(lambda: _unsealed(vault), timeout=min(work.timeout, UNSEALS_ITSELF))
+        except ServiceError as error:
+            raise lost(
+                work, "the Vault does not unseal itself", f"{error.because} (secrets/{names.SEAL_KEY})"
+            ) from error
+        return
+    keys = kept(work).get("keys")
+    if not keys:
+        raise lost(work, "the Vault is sealed, and its unseal keys are gone", f"no secrets/{names.INIT}")
+    if not vault.unseal(keys):
+        raise lost(work, "the Vault stays sealed", f"it wants more keys than secrets/{names.INIT} has")
+
+
+def _unsealed(vault: Vault) -> None:
+    if vault.health().sealed:
+        raise ServiceError("the Vault is sealed", because="it stays sealed with the key file it was given")
+
+
+def _active(vault: Vault) -> None:
+    if vault.health().standby:
+        raise ServiceError("the Vault is not active", because="it has not elected itself yet")
+
+
+def _kind(work: Work) -> str:
+    fields = names.fields(work.spec)
+    return f"{fields.product} with seal {'static' if fields.static else 'shares'}"

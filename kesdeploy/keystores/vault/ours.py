@@ -1,0 +1,34 @@
+"""The two quick questions about a Vault that kesdeploy runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kesdeploy.errors import ServiceError
+from kesdeploy.keystores.vault import door, names, opening, setup
+
+if TYPE_CHECKING:
+    from kesdeploy.keystores.words import Work
+
+
+def unsettled(work: Work) -> str | None:
+    """Why the bootstrap has to run, or None. One request."""
+    try:
+        seen = door.seen(work)
+    except ServiceError as error:
+        return f"it does not answer: {error.because or error.what}"
+    if not seen.initialized:
+        return "it is not initialised yet"
+    if seen.sealed:
+        return "it is sealed"
+    return _unfinished(work)
+
+
+def _unfinished(work: Work) -> str | None:
+    if door.stored(work) is None:
+        return "KES has no login to it yet"
+    if "root_token" in opening.kept(work):
+        return "its setup was not finished"
+    if work.home.read_secret(names.SETTLED) != setup.settled(work):
+        return "it is not set up as it should be"
+    return None
