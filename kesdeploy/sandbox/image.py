@@ -48,7 +48,7 @@ def _stand_in(engine: Engine, component: str) -> Image:
 
 
 def _openbao(engine: Engine) -> Image:
-    from kesdeploy.images import catalogue
+    from kesdeploy.catalogue import catalogue
 
     version = openbao_image.installed()
     reference = f"{REPOSITORY}/openbao:{version}"
