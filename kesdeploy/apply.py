@@ -42,7 +42,7 @@ _DO: dict[type, Callable[[Deployment, Resource, Change], None]] = {
     File: ensure.ensure_file,
     Pod: containers.ensure_pod,
     Container: containers.ensure_container,
-    Bootstrap: ensure.ensure_bootstrap,
+    Bootstrap: containers.ensure_bootstrap,
     Key: ensure.ensure_key,
     Fingerprint: ensure.ensure_fingerprint,
     Bucket: ensure.ensure_bucket,
@@ -101,8 +101,10 @@ def title(change: Change) -> str:
     """One step in the user's words, as in `start container kes-server`; empty for small files, which are many and quick."""
     kind, _, name = change.address.partition("/")
     match kind:
-        case "container" | "bootstrap" | "bucket":
+        case "container" | "bucket":
             return f"{change.verb.value} {kind} {name}"
+        case "bootstrap":
+            return f"set up {name} for KES"
         case "key":
             return f"key {name} in the keystore"
         case "fingerprint":

@@ -5,6 +5,7 @@ What has to be true before a service starts, and how one knows that it is ready,
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 
@@ -12,8 +13,9 @@ from kesdeploy import gate, services
 from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, LABEL, Deployment
 from kesdeploy.engines import ContainerSpec, PodSpec
 from kesdeploy.errors import Interrupted, ServiceError
+from kesdeploy.keystores.startover import StartOver
 from kesdeploy.plan import Change, Verb
-from kesdeploy.resources import Container, Pod, Resource
+from kesdeploy.resources import Bootstrap, Container, Pod, Resource
 
 # KES takes its own second to stop, and Podman races with anything shorter than three.
 POD_STOP_TIMEOUT = 10
@@ -77,6 +79,25 @@ def _create(deployment: Deployment, resource: Resource) -> None:
             stop_timeout=body.stop_timeout,
         )
     )
+
+
+def ensure_bootstrap(deployment: Deployment, resource: Resource, _: Change) -> None:
+    """The keystore's service, ready for KES; made again when nobody can open it and nothing was ever stored below it."""
+    assert isinstance(resource.body, Bootstrap)
+    try:
+        deployment.keystore.bootstrap(deployment.work)
+    except StartOver as lost:
+        deployment.report.note(f"{lost.what}; nothing was stored there, so it is made again")
+        _start_over(deployment, lost)
+        deployment.keystore.bootstrap(deployment.work)
+
+
+def _start_over(deployment: Deployment, lost: StartOver) -> None:
+    for container in deployment.engine.containers({LABEL: deployment.name, ADDRESS: lost.container}):
+        deployment.engine.stop(container.name, timeout=POD_STOP_TIMEOUT)
+        shutil.rmtree(deployment.home.path(lost.folder))
+        deployment.home.make(lost.folder)
+        deployment.engine.start(container.name)
 
 
 def wait_ready(deployment: Deployment, body: Container) -> None:

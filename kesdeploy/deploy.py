@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -23,6 +21,7 @@ STOP_TIMEOUT = 10
 def up(wish: Wish, report: Reporter) -> Result:
     """Create or repair the deployment until it equals its spec, then prove it. A second one changes nothing."""
     home = opening.to_create(wish)
+    _warm()
     with opening.opened(wish, home, report) as deployment:
         _guard(deployment)
         home.prepare()
@@ -32,8 +31,7 @@ def up(wish: Wish, report: Reporter) -> Result:
         plan = _plan(deployment, wanted)
         _check_ports(deployment, plan)
         _preflight(deployment, plan)
-        with _warmed(plan):
-            apply.apply(plan, deployment)
+        apply.apply(plan, deployment)
         checks = _proved(deployment, wanted, plan)
         return _up_result(deployment, plan, checks)
 
@@ -173,17 +171,15 @@ def _preflight(deployment: Deployment, plan: Plan) -> None:
         deployment.keystore.preflight(deployment.work)
 
 
-@contextmanager
-def _warmed(plan: Plan) -> Iterator[None]:
-    """Import what is slow to import while containers start."""
+def _warm() -> None:
+    """Import what is slow to import while the engine is asked and containers start."""
     from threading import Thread
 
-    if not plan.empty:
-        Thread(target=_import_clients, daemon=True).start()
-    yield
+    Thread(target=_import_slow, daemon=True).start()
 
 
-def _import_clients() -> None:
+def _import_slow() -> None:
+    import jinja2  # noqa: F401
     import minio  # noqa: F401
     import minio.sseconfig  # noqa: F401
 
@@ -211,7 +207,7 @@ def _up_result(deployment: Deployment, plan: Plan, checks: tuple[Check, ...]) ->
         "keystore": spec.kms,
         "key": spec.key_name,
         "endpoints": endpoints(deployment),
-        "user": spec.minio.root_user or str(home.secret("root-user")),
+        "user": spec.minio.root_user or home.read_secret("root-user"),
         "password_file": str(home.secret("root-password")),
         "keep": [f"{folder}/" for folder in ("secrets", "ca", "kes", "vault") if home.path(folder).is_dir()],
         "checks": [asdict(check) for check in checks],

@@ -14,7 +14,6 @@ from kesdeploy.errors import DataProtected, KesdeployError, ServiceError, UsageE
 from kesdeploy.plan import Change
 from kesdeploy.resources import (
     Authority,
-    Bootstrap,
     Bucket,
     Certificate,
     File,
@@ -115,11 +114,6 @@ def ensure_file(deployment: Deployment, resource: Resource, _: Change) -> None:
         return
     deployment.state.written(resource.address)
     deployment.home.write(body.path, text.encode(), body.mode)
-
-
-def ensure_bootstrap(deployment: Deployment, resource: Resource, _: Change) -> None:
-    assert isinstance(resource.body, Bootstrap)
-    deployment.keystore.bootstrap(deployment.work)
 
 
 def ensure_key(deployment: Deployment, resource: Resource, _: Change) -> None:

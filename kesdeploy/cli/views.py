@@ -28,7 +28,7 @@ def up(data: Data) -> Iterable[Block]:
             ("User", data["user"]),
             ("Password", f"in {data['password_file']}"),
             ("Use it", f'eval "$(kesdeploy env -n {data["deployment"]})"'),
-            ("Keep safe", f"{data['folder']}/{{{','.join(k.rstrip('/') for k in data['keep'])}}}"),
+            ("Keep safe", f"{data['folder']}/ ({', '.join(data['keep'])})"),
         ),
     )
     yield Text("Whoever loses those folders loses every encrypted object; whoever has them can read all of them.")
