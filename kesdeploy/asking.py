@@ -34,7 +34,8 @@ def completed(wish: Wish, console: Console, *, ask: bool) -> Wish:
     answered, secrets = ask_spec(body, keystores.KEYSTORES, console, secrets_stored=stored)
     home = Home.of(str(answered["name"]))
     opening.refuse_foreign_folder(home)
-    home.prepare()
+    if secrets:
+        home.prepare()
     for name, value in secrets.items():
         console.hide(value)
         home.write_secret(name, value)
