@@ -38,6 +38,10 @@ class NotListening(EngineError):
     """The request was not sent, because nobody accepts connections."""
 
 
+class Broken(EngineError):
+    """The service went away with the request in its hands."""
+
+
 @dataclass(frozen=True)
 class Call:
     """A request. `what` is the sentence for the error, `timeout` is in seconds without a byte (None: for ever)."""
@@ -82,10 +86,19 @@ class Door:
         except NotListening:
             if self._companion is None:
                 raise
-            with self._mending:
-                self._companion.ensure()
+            self._mend(self._companion)
+        except Broken:
+            if self._companion:
+                self._mend(
+                    self._companion
+                )  # for the next call: whether this one did its work, only the caller can tell
+            raise
         with translated(what):
             return action(self.client)
+
+    def _mend(self, companion: Companion) -> None:
+        with self._mending:
+            companion.ensure(suspect=True)
 
     def send(self, call: Call) -> APIResponse:
         """A raw request, for what podman-py lacks. Raises as `do`."""
@@ -168,7 +181,7 @@ def _translation(what: str, error: Exception) -> EngineError:
         return NotListening(what, because="Podman's service does not answer any more", hint="kesdeploy doctor")
     if any(isinstance(link, ConnectionError) for link in chain):
         because = "Podman's service ended while it worked on this"
-        return EngineError(what, because=because, hint="run the same command again: it continues where it stopped")
+        return Broken(what, because=because, hint="run the same command again: it continues where it stopped")
     return EngineError(what, because=str(getattr(error, "explanation", None) or error))
 
 

@@ -56,15 +56,24 @@ class Companion:
         """The program that serves `socket`."""
         raise NotImplementedError
 
-    def ensure(self) -> None:
-        """Start it, or start it again when it is gone (idle for too long, or killed)."""
-        if self._process and self._process.poll() is None and listens(str(self.socket)):
+    def ensure(self, *, suspect: bool = False) -> None:
+        """Start it, or start it again when it is gone (idle for too long, or killed).
+
+        One that is being killed still accepts connections: a `suspect` gets a moment to end.
+        """
+        if self._process and not self._ended(0.3 if suspect else 0) and listens(str(self.socket)):
             return
         self._stop()
         self.socket.unlink(missing_ok=True)
         with (self.folder / "log").open("wb") as log:
             self._process = self._spawn(log)
         self._await(self._process)
+
+    def _ended(self, within: float) -> bool:
+        try:
+            return bool(self._process and self._process.wait(within) is not None)
+        except subprocess.TimeoutExpired:
+            return False
 
     def close(self) -> None:
         self._stop()
