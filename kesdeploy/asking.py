@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import keystores, opening
+from kesdeploy import given, keystores, opening
 from kesdeploy.errors import DataProtected, KesdeployError, SpecError, UsageError
 from kesdeploy.home import Home, write_private
 from kesdeploy.opening import Wish
@@ -32,15 +30,24 @@ def completed(wish: Wish, console: Console, *, ask: bool) -> Wish:
     from kesdeploy.wizard import ask_spec
 
     answered, secrets = ask_spec(body, keystores.KEYSTORES, console, secrets_stored=stored)
-    home = Home.of(str(answered["name"]))
-    opening.refuse_foreign_folder(home)
-    if secrets:
-        home.prepare()
-    for name, value in secrets.items():
+    for value in secrets.values():
         console.hide(value)
-        home.write_secret(name, value)
     overrides = {key: value for key, value in answered.items() if key != "version"}
-    return replace(wish, name=home.name, overrides=overrides)
+    return replace(wish, name=str(answered["name"]), overrides=overrides, secrets={**wish.secrets, **secrets})
+
+
+def keep_secrets(wish: Wish, home: Home) -> None:
+    """Put what was typed or piped into `secrets/`, and see that what a flag points at can be read."""
+    if source := wish.overrides.get("minio.root_password"):
+        given.read("root-password", str(source))
+    for name, value in wish.secrets.items():
+        given.check(name, value)
+    if wish.secrets:
+        opening.refuse_foreign_folder(home)
+        home.prepare()
+    for name, value in wish.secrets.items():
+        if home.read_secret(name) != value:
+            home.write_secret(name, value)
 
 
 def _tree(wish: Wish) -> tuple[Home | None, dict[str, Any]]:
@@ -68,18 +75,19 @@ def _stored(home: Home | None) -> frozenset[str]:
     return frozenset(path.name for path in folder.iterdir()) if folder and folder.is_dir() else frozenset()
 
 
-def write_spec(given: dict[str, Any], out: Path, console: Console, *, ask: bool, force: bool) -> Result:
+def write_spec(flags: dict[str, Any], out: Path, console: Console, *, ask: bool, force: bool) -> Result:
     """Ask, and write a spec; secrets that were typed wait in the deployment's folder."""
     from kesdeploy import lacking
 
     if out.exists() and not force:
         raise UsageError(f"{out} is there already", hint=f"kesdeploy init --out OTHER, or --force to replace it")
-    wish = completed(Wish("init", str(given.get("name", "")), overrides=given), console, ask=ask)
+    wish = completed(Wish("init", str(flags.get("name", "")), overrides=flags), console, ask=ask)
     body: dict[str, Any] = {}
     for path, value in wish.overrides.items():
         body = lacking.put(body, path, value)
     body.setdefault("name", wish.name or wish.kms)
     spec = lacking.loaded(body, keystores.KEYSTORES)
+    keep_secrets(wish, Home.of(spec.name))
     write_private(out, spec.text().encode(), 0o644)
     return Result("init", {"file": str(out), "deployment": spec.name})
 
@@ -112,11 +120,3 @@ def confirm_destroy(wish: Wish, console: Console, *, yes: bool, save: Path | Non
         console.note(f"wrote {archive}")
     if console.ask(f"Type {home.name} to destroy it") != home.name:
         raise KesdeployError("another name was typed; nothing was destroyed")
-
-
-def kept_aside(secret: str) -> Path:
-    """A secret that came by standard input, as a private file until the command ends."""
-    with tempfile.NamedTemporaryFile("w", prefix="kesdeploy-", delete=False) as file:
-        file.write(secret)
-    atexit.register(Path(file.name).unlink, missing_ok=True)
-    return Path(file.name)

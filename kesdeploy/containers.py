@@ -106,8 +106,9 @@ def wait_ready(deployment: Deployment, body: Container) -> None:
     Raises ServiceError at once when the container does not stay up, and after the deployment's timeout otherwise.
     """
     deadline = time.monotonic() + deployment.timeout
+    before = deployment.engine.container(body.name)
     while (error := _not_ready(deployment, body)) is not None:
-        if dead := services.exited(deployment, body.name):
+        if dead := services.exited(deployment, body.name, before.restarts if before else 0):
             raise dead
         if deployment.cancelled.is_set():
             raise Interrupted("interrupted")

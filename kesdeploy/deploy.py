@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from kesdeploy import apply, choosing, containers, observe, opening, ports, topology
+from kesdeploy.asking import keep_secrets
 from kesdeploy.deployment import ADDRESS, Deployment
 from kesdeploy.errors import DataProtected, PortTaken, Problem, UsageError
 from kesdeploy.opening import Wish
@@ -25,6 +26,7 @@ def up(wish: Wish, report: Reporter) -> Result:
     with opening.opened(wish, home, report) as deployment:
         _guard(deployment)
         home.prepare()
+        keep_secrets(wish, home)
         images = choosing.choose(deployment)
         _record(deployment)
         wanted = choosing.desired(deployment, images)

@@ -8,9 +8,9 @@ import json
 import os
 from pathlib import Path
 
-from kesdeploy import filled, home, pki, services
+from kesdeploy import filled, given, home, pki, services
 from kesdeploy.deployment import Deployment
-from kesdeploy.errors import DataProtected, KesdeployError, ServiceError, UsageError
+from kesdeploy.errors import DataProtected, KesdeployError, ServiceError
 from kesdeploy.plan import Change
 from kesdeploy.resources import (
     Authority,
@@ -31,30 +31,11 @@ FINGERPRINT_CONTEXT = b"kesdeploy"
 def ensure_secret(deployment: Deployment, resource: Resource, _: Change) -> None:
     body = resource.body
     assert isinstance(body, Secret)
-    if not deployment.home.secret(body.name).exists():
-        make = {"user": home.new_user, "password": home.new_password, "key32": _key32}
-        value = make[body.make]() if body.make in make else given(body)
-        deployment.home.write_secret(body.name, value)
-
-
-def given(body: Secret) -> str:
-    """A secret from where the user said it is: `@FILE` or `env:NAME`."""
-    if body.source.startswith("env:"):
-        value = os.environ.get(body.source.removeprefix("env:"), "")
-        missing = "the variable is not set, or empty"
-    else:
-        value, missing = _from_file(body.source.removeprefix("@"))
-    if not value:
-        raise UsageError(f"no {body.name} in {body.source or 'the spec'}", because=missing, hint=f"set it, or use {'@FILE'}")
-    return value
-
-
-def _from_file(path: str) -> tuple[str, str]:
-    try:
-        # Editors end a file with a line end; it is not part of the secret.
-        return Path(path).expanduser().read_text().removesuffix("\n").removesuffix("\r"), "the file is empty"
-    except (OSError, UnicodeDecodeError) as error:
-        return "", str(error)
+    make = {"user": home.new_user, "password": home.new_password, "key32": _key32}
+    if body.make == "given":
+        deployment.home.write_secret(body.name, given.read(body.name, body.source))
+    elif not deployment.home.secret(body.name).exists():
+        deployment.home.write_secret(body.name, make[body.make]())
 
 
 def _key32() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from kesdeploy import filled, services
+from kesdeploy import filled, given, services
 from kesdeploy.deployment import ADDRESS, DIGEST, Deployment
 from kesdeploy.errors import KesdeployError
 from kesdeploy.plan import Seen
@@ -56,7 +56,11 @@ def _running(found: Mapping[str, Seen], address: str) -> bool:
 
 def _secret(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
     assert isinstance(resource.body, Secret)
-    return Seen() if deployment.home.secret(resource.body.name).exists() else None
+    kept = deployment.home.read_secret(resource.body.name)
+    if kept is None:
+        return None
+    source = resource.body.source
+    return Seen(reason="its source holds another value" if source and given.changed(source, kept) else "")
 
 
 def _authority(deployment: Deployment, _: Resource, __: Mapping[str, Seen]) -> Seen | None:

@@ -29,6 +29,8 @@ class Wish:
     config: Path | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     timeout: float = 120
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Typed or piped, by their names in `secrets/`."""
 
     @property
     def kms(self) -> str:

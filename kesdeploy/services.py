@@ -58,10 +58,13 @@ def last_words(deployment: Deployment, container: str, lines: int = 5) -> str:
         return ""
 
 
-def exited(deployment: Deployment, container: str) -> ServiceError | None:
-    """Why a container is not running, in its own last words; None while it runs."""
+def exited(deployment: Deployment, container: str, restarts: int) -> ServiceError | None:
+    """Why a container does not stay up, in its own last words.
+
+    None while it runs and was restarted no oftener than `restarts` times.
+    """
     found = deployment.engine.container(container)
-    if found and found.running and found.restarts == 0:
+    if found and found.running and found.restarts <= restarts:
         return None
     code = f"exit code {found.exit_code}" if found else "it is gone"
     words = last_words(deployment, container)

@@ -205,10 +205,9 @@ class Spec(Section):
 
     def document(self) -> dict[str, Any]:
         """This spec as it is written: what differs from the defaults, and what says what it is."""
-        body = self.model_dump(mode="json", exclude_unset=True, exclude={"keystore"})
-        body.update(version=VERSION, name=self.name)
-        body["keystore"] = {self.kms: self.keystore.model_dump(mode="json", exclude_unset=True)}
-        return body
+        body = self.model_dump(mode="json", exclude_unset=True, exclude={"version", "name", "keystore"})
+        keystore = {self.kms: self.keystore.model_dump(mode="json", exclude_unset=True)}
+        return {"version": VERSION, "name": self.name, "keystore": keystore, **body}
 
     def text(self) -> str:
         """The spec file: YAML, without comments or secrets."""

@@ -198,13 +198,8 @@ def _simple(command: str, name: str, timeout: str, view: Any, *, json: bool, ver
 def _wish(command: str, name: str, config: Path | None, given: dict[str, Any], timeout: str = "120s") -> Wish:
     from kesdeploy.opening import Wish
 
-    return Wish(command, name, config, _from_stdin(given), o.seconds(timeout))
-
-
-def _from_stdin(given: dict[str, Any]) -> dict[str, Any]:
-    """`-` reads a secret from standard input: it is handed on as a file of ours, never as a value."""
-    if given.get("minio.root_password") != "-":
-        return given
-    from kesdeploy.asking import kept_aside
-
-    return {**given, "minio.root_password": f"@{kept_aside(sys.stdin.readline())}"}
+    secrets = {}
+    if given.get("minio.root_password") == "-":
+        secrets["root-password"] = sys.stdin.readline().rstrip("\r\n")
+        given = {path: value for path, value in given.items() if path != "minio.root_password"}
+    return Wish(command, name, config, given, o.seconds(timeout), secrets)

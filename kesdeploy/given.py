@@ -1,0 +1,53 @@
+"""Secrets that the user brings: read from where the spec points, and refused when a server could not read them back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from kesdeploy import render
+from kesdeploy.errors import UsageError
+
+# MinIO's own least length of a root password, in bytes (internal/auth/credentials.go).
+LEAST_PASSWORD = 8
+
+
+def read(name: str, source: str) -> str:
+    """The secret at `@FILE` or `env:NAME`. UsageError when there is none, or one that cannot be used."""
+    if source.startswith("env:"):
+        value, missing = os.environ.get(source.removeprefix("env:"), ""), "the variable is not set, or empty"
+    else:
+        value, missing = _file(source.removeprefix("@"))
+    if not value:
+        raise UsageError(
+            f"no {name} in {source}", because=missing, hint="put it there, or let the spec name another place"
+        )
+    check(name, value)
+    return value
+
+
+def changed(source: str, kept: str) -> bool:
+    """Whether the source now holds another value than the one that is kept. A source that is gone changes nothing."""
+    try:
+        return read("", source) != kept
+    except UsageError:
+        return False
+
+
+def check(name: str, value: str) -> None:
+    """Refuse a root password that MinIO would not take, or not read back. Never repeats it."""
+    if name != "root-password":
+        return
+    reason = render.unreadable(value)
+    if len(value.encode()) < LEAST_PASSWORD:
+        reason = f"it has fewer than {LEAST_PASSWORD} bytes"
+    if reason:
+        raise UsageError("MinIO cannot use this root password", because=reason, hint="choose another one")
+
+
+def _file(path: str) -> tuple[str, str]:
+    try:
+        # Editors end a file with a line end; it is not part of the secret.
+        return Path(path).expanduser().read_text().removesuffix("\n").removesuffix("\r"), "the file is empty"
+    except (OSError, UnicodeDecodeError) as error:
+        return "", str(error)
