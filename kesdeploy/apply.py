@@ -6,7 +6,7 @@ command, ends in the same place.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
@@ -58,18 +58,20 @@ def apply(plan: Plan, deployment: Deployment) -> None:
     todo = {change.address: change for change in plan.pending if change.resource}
     with ThreadPoolExecutor(WORKERS) as pool:
         try:
-            _run(todo, deployment, pool)
+            _run(todo, _all_needs(plan), deployment, pool)
         except KeyboardInterrupt:
             deployment.cancelled.set()
             raise Interrupted("interrupted", hint="the same command continues where this one stopped") from None
 
 
-def _run(todo: dict[str, Change], deployment: Deployment, pool: ThreadPoolExecutor) -> None:
+def _run(
+    todo: dict[str, Change], needs: Mapping[str, frozenset[str]], deployment: Deployment, pool: ThreadPoolExecutor
+) -> None:
     running: dict[Future[None], str] = {}
     error: BaseException | None = None
     while todo or running:
         if error is None:
-            for change in _ready(todo, set(running.values())):
+            for change in _ready(todo, set(running.values()), needs):
                 del todo[change.address]
                 running[pool.submit(_step, deployment, change)] = change.address
         if not running:
@@ -82,10 +84,20 @@ def _run(todo: dict[str, Change], deployment: Deployment, pool: ThreadPoolExecut
         raise error
 
 
-def _ready(todo: dict[str, Change], running: set[str]) -> list[Change]:
-    """What may begin: nothing that it needs is still to be done."""
+def _ready(todo: dict[str, Change], running: set[str], needs: Mapping[str, frozenset[str]]) -> list[Change]:
+    """What may begin: nothing that it needs, however far back, is still to be done."""
     blocked = set(todo) | running
-    return [c for c in todo.values() if c.resource and not blocked.intersection(c.resource.needs)]
+    return [change for address, change in todo.items() if not blocked & needs[address]]
+
+
+def _all_needs(plan: Plan) -> dict[str, frozenset[str]]:
+    """What each resource needs, and what that needs: a part that is kept may stand between two that are not."""
+    found: dict[str, frozenset[str]] = {}
+    for change in plan.changes:
+        if change.resource:
+            direct = change.resource.needs
+            found[change.address] = frozenset(direct).union(*(found.get(need, frozenset()) for need in direct))
+    return found
 
 
 def _step(deployment: Deployment, change: Change) -> None:
