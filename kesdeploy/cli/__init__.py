@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from kesdeploy.cli import access, inspect, lifecycle, machine
+from kesdeploy.cli import access, images, inspect, lifecycle, machine
 
 HELP = """A working, proven MinIO with server-side encryption (MinIO + KES + a KMS), on Podman, in one command.
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for family in (lifecycle, inspect, access, machine):
+for family in (lifecycle, inspect, access, images, machine):
     family.add_to(app)
 
 
