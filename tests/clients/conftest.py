@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,12 +45,12 @@ class World:
         return self.file("client.crt"), self.file("client.key")
 
 
-def build_world(folder: Path, now: datetime | None = None) -> World:
+def build_world(folder: Path, now: datetime | None = None, names: tuple[str, ...] = SERVER.names) -> World:
     folder.mkdir(exist_ok=True)
     now = now or datetime.now(UTC)
     authority = Authority.create("test", now)
     (folder / "ca.crt").write_bytes(authority.cert_pem)
-    for name, request in (("server", SERVER), ("client", CLIENT)):
+    for name, request in (("server", replace(SERVER, names=names)), ("client", CLIENT)):
         leaf = authority.issue(request, now)
         (folder / f"{name}.crt").write_bytes(leaf.cert_pem)
         (folder / f"{name}.key").write_bytes(leaf.key_pem)
@@ -64,7 +64,7 @@ def world(tmp_path_factory) -> World:
 
 @pytest.fixture(scope="session")
 def make_world(tmp_path_factory) -> Callable[..., World]:
-    return lambda now=None: build_world(tmp_path_factory.mktemp("world"), now)
+    return lambda *args, **options: build_world(tmp_path_factory.mktemp("world"), *args, **options)
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,18 @@ class Handler(BaseHTTPRequestHandler):
         self.served.connections += 1
         try:
             super().handle()
+        except ssl.SSLError:
+            self.linger()
         except OSError:  # the client went away, which is what some tests are about
             self.close_connection = True
+
+    def linger(self) -> None:
+        """Read what the client still sends: closing before would reset the connection, and the alert could be lost."""
+        raw = socket.socket(fileno=self.connection.detach())
+        raw.settimeout(2)
+        with raw, suppress(OSError):
+            while raw.recv(4096):
+                pass
 
     def finish(self) -> None:
         with suppress(OSError):
