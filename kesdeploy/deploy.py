@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -9,6 +11,7 @@ from kesdeploy import apply, choosing, containers, observe, opening, ports, topo
 from kesdeploy.asking import keep_secrets
 from kesdeploy.deployment import ADDRESS, Deployment
 from kesdeploy.errors import DataProtected, PortTaken, Problem, UsageError
+from kesdeploy.home import SPEC_FILE, Home
 from kesdeploy.opening import Wish
 from kesdeploy.plan import Plan, Seen, Verb, diff
 from kesdeploy.report import Reporter
@@ -25,14 +28,14 @@ def up(wish: Wish, report: Reporter) -> Result:
     _warm()
     with opening.opened(wish, home, report) as deployment:
         _guard(deployment)
-        home.prepare()
-        keep_secrets(wish, home)
-        images = choosing.choose(deployment)
+        with _nothing_left(home):
+            home.prepare()
+            keep_secrets(wish, home)
+            wanted = choosing.desired(deployment, choosing.choose(deployment))
+            plan = _plan(deployment, wanted)
+            _check_ports(deployment, plan)
+            _preflight(deployment, plan)
         _record(deployment)
-        wanted = choosing.desired(deployment, images)
-        plan = _plan(deployment, wanted)
-        _check_ports(deployment, plan)
-        _preflight(deployment, plan)
         apply.apply(plan, deployment)
         checks = _proved(deployment, wanted, plan)
         return _up_result(deployment, plan, checks)
@@ -120,6 +123,18 @@ def render(wish: Wish, report: Reporter, *, secrets: bool) -> Result:
 # --- the parts
 
 
+@contextmanager
+def _nothing_left(home: Home) -> Iterator[None]:
+    """What fails before anything was started leaves no folder behind that was not there."""
+    fresh = not home.ours
+    try:
+        yield
+    except BaseException:
+        if fresh:
+            home.remove()
+        raise
+
+
 def _guard(deployment: Deployment) -> None:
     opening.refuse_foreign_folder(deployment.home)
     if not deployment.state.value.engine:
@@ -135,11 +150,9 @@ def _guard(deployment: Deployment) -> None:
 
 def _record(deployment: Deployment) -> None:
     """The spec and what was chosen, written only where it differs."""
-    from kesdeploy import home
-
     text = deployment.spec.text().encode()
-    if deployment.home.read(home.SPEC_FILE) != text:
-        deployment.home.write(home.SPEC_FILE, text, 0o644)
+    if deployment.home.read(SPEC_FILE) != text:
+        deployment.home.write(SPEC_FILE, text, 0o644)
     engine, kms = deployment.engine.info().name, deployment.spec.kms
     if (deployment.state.value.engine, deployment.state.value.keystore) != (engine, kms):
         deployment.state.update(lambda s: replace(s, engine=engine, keystore=kms))
