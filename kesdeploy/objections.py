@@ -7,6 +7,7 @@ never repeated.
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
 import types
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
@@ -22,6 +23,7 @@ SECRET = {"secret": True}
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 80
+_short.maxlevel = 1
 
 
 def objections(error: ValidationError, model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -50,7 +52,12 @@ def _what(item: Any, model: type[BaseModel]) -> str:
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return "a mapping is needed here"
     what = str(item["msg"]).removeprefix("Value error, ")
-    return f"{what} (given: {_short.repr(item['input'])})" if _may_be_shown(model, loc) else what
+    return f"{what} (given: {_given(item['input'])})" if _may_be_shown(model, loc) else what
+
+
+def _given(value: object) -> str:
+    """Short, and without the password of an address."""
+    return re.sub(r"://[^/]*@", "://…@", _short.repr(value))
 
 
 def _keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:

@@ -1,0 +1,107 @@
+"""YAML is read as it was meant, or refused with its place; what it holds is never repeated."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kesdeploy.errors import SpecError
+from kesdeploy.yamltext import parse
+
+
+def refusal(text: str) -> SpecError:
+    with pytest.raises(SpecError) as caught:
+        parse(text, where="some.yaml")
+    (problem,) = caught.value.problems
+    assert problem.message.startswith("some.yaml: ")
+    return caught.value
+
+
+def told(text: str) -> str:
+    """What was read, or why not."""
+    try:
+        return str(parse(text, where="some.yaml"))
+    except SpecError as error:
+        return error.because
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("off", "off"),
+        ("on", "on"),
+        ("no", "no"),
+        ("yes", "yes"),
+        ("true", True),
+        ("FALSE", False),
+        ("~", None),
+        ("", None),
+        ("7373", 7373),
+        ("-1", -1),
+        ("0777", "0777"),
+        ("1_000", "1_000"),
+        ("1:30", "1:30"),
+        ("1.5", "1.5"),
+        (".inf", ".inf"),
+        ("2024-01-11", "2024-01-11"),
+        ("2001-99-99", "2001-99-99"),
+        ("9" * 6000, "9" * 6000),
+        ("'7373'", "7373"),
+        ("[a, {b: c}]", ["a", {"b": "c"}]),
+    ],
+)
+def test_scalars_are_what_was_written(text, value):
+    assert parse(f"a: {text}", where="x") == {"a": value}
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "~"])
+def test_nothing_is_an_empty_mapping(text):
+    assert parse(text, where="x") == {}
+
+
+def test_anchors_and_merges_work_and_own_keys_win():
+    text = "base: &base {a: 1, b: 2}\nown:\n  <<: *base\n  b: 3\n"
+    assert parse(text, where="x")["own"] == {"a": 1, "b": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "word"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "line 3, column 1", "the key a is given twice"),
+        ("a:\n  b: {c: 1, c: 2}\n", "line 2, column 13", "the key c is given twice"),
+        ("a: [1", "line 1, column 6", "expected ',' or ']'"),
+        ("a: b: c", "line 1, column 5", "mapping values are not allowed here"),
+        ("a:\n\t- b", "line 2, column 1", "cannot start any token"),
+        ("? [a]\n: b", "line 1, column 3", "a key must be text"),
+        ("a: 1\n---\nb: 2\n", "line 2, column 1", "but found another document"),
+        ("a: !!python/object:os.system x", "line 1, column 4", "could not determine a constructor"),
+        ("a: !!timestamp 2001-99-99", "line 1, column 4", "could not determine a constructor"),
+    ],
+)
+def test_a_syntax_error_has_line_and_column(text, place, word):
+    message = refusal(text).problems[0].message
+    assert place in message
+    assert word in message
+
+
+@pytest.mark.parametrize("text", ["[a]", "word", "7", "- a\n- b"])
+def test_only_a_mapping_is_a_spec(text):
+    assert "a mapping is needed at the top" in refusal(text).because
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "{a: " * 5000, "!!int foo", "!!bool foo", "!!null foo: a", "a\0b"])
+def test_what_no_parser_expects_is_still_an_answer(text):
+    assert told(text)
+
+
+@pytest.mark.parametrize("value", ["*hunter2", "!hunter2", "%hunter2", "@hunter2", "`hunter2"])
+def test_an_unquoted_secret_is_not_repeated_and_quotes_are_advised(value):
+    error = refusal(f"minio:\n  root_password: {value}\n")
+    assert "hunter" not in f"{error} {error.because} {error.hint}"
+    assert '"@FILE"' in error.problems[0].hint
+
+
+@given(st.text(alphabet=st.one_of(st.sampled_from("a:-[]{}!&*#?|<>'\"%@`,~ \n\t\\"), st.characters())))
+def test_any_text_is_a_mapping_or_refused(text):
+    assert told(text).startswith(("some.yaml: ", "{"))
