@@ -17,6 +17,7 @@ from kesdeploy.plan import Plan, Seen, Verb, diff
 from kesdeploy.report import Reporter
 from kesdeploy.resources import Container, File, Resource
 from kesdeploy.result import Result
+from kesdeploy.spec import Network
 from kesdeploy.verify import Check, NotEncrypted, proof, verify
 
 STOP_TIMEOUT = 10
@@ -171,14 +172,15 @@ def _check_ports(deployment: Deployment, plan: Plan) -> None:
     if taken:
         who = "; ".join(f"{p.host} by {ports.holder(p.host) or 'another process'}" for p in taken)
         numbers = ", ".join(str(p.host) for p in taken)
-        offset = _free_offset([p.host for p in pod.ports], deployment.spec.network.bind)  # type: ignore[union-attr]
+        offset = _free_offset(deployment.spec.network.bind)
         raise PortTaken(f"port {numbers} is taken", because=f"held: {who}", hint=f"the same command with --port-offset {offset}")
 
 
-def _free_offset(wanted: list[int], bind: str) -> int:
-    return next(
-        (n for n in range(10000, 50000, 1000) if all(p + n < 65536 and ports.is_free(bind, p + n) for p in wanted)), 100
-    )
+def _free_offset(bind: str) -> int:
+    """The `--port-offset` under which all default ports are free."""
+    defaults = [value for name, value in Network() if name.endswith("_port")]
+    candidates = range(100, 50000, 100)
+    return next((n for n in candidates if all(ports.is_free(bind, port + n) for port in defaults)), candidates[-1])
 
 
 def _preflight(deployment: Deployment, plan: Plan) -> None:
