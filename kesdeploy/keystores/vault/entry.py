@@ -47,9 +47,9 @@ def _login_hint(work: Work, error: ServiceError) -> str:
     fields = names.fields(work.spec)
     approle = fields.approle
     if error.status == 400:
-        return f"a new secret id, that neither expires nor runs out: vault write -f auth/{approle.engine}/role/ROLE/secret-id"
+        return f"a new secret id, without limits: vault write -f auth/{approle.engine}/role/ROLE/secret-id"
     where = approle.namespace or fields.namespace or "root"
-    return f"is AppRole mounted at {approle.engine!r} in the namespace {where!r}? keystore.vault.approle.engine, .namespace"
+    return f"is AppRole at {approle.engine!r} in the namespace {where!r}? keystore.vault.approle.engine and .namespace"
 
 
 def version(work: Work, vault: Vault) -> str:

@@ -21,13 +21,13 @@ BOOTSTRAP, CA_FILE = "bootstrap/vault", "file/vault-ca"
 def contribute(spec: Spec) -> Contribution:
     fields = names.fields(spec)
     ca = _ca(fields.ca)
-    secrets = _login(fields.approle)
+    secrets = (*_ca_secret(fields.ca), *_login(fields.approle))
     refs = {"approle.id": Ref("secret", names.ROLE_ID), "approle.secret": Ref("secret", names.SECRET_ID)}
     if not fields.version:
         refs["version"] = Ref("secret", names.KV_VERSION)
     inside = "/config/vault-ca.crt" if ca else ""
     return Contribution(
-        resources=(*ca, *secrets, _bootstrap(spec, (*ca, *secrets))),
+        resources=(*secrets, _bootstrap(spec, secrets), *ca),
         context=context(spec, fields.address or "", version=fields.version or "", ca=inside),
         refs=refs,
         uses=(CA_FILE,) if ca else (),
@@ -36,15 +36,17 @@ def contribute(spec: Spec) -> Contribution:
     )
 
 
-def _ca(path: str | None) -> tuple[Resource, ...]:
+def _ca_secret(path: str | None) -> tuple[Resource, ...]:
     """The authority's file, copied: a mount of the user's folder would show KES what else is in it."""
+    return (Resource(f"secret/{names.CA}", Secret(names.CA, "given", f"@{path}")),) if path else ()
+
+
+def _ca(path: str | None) -> tuple[Resource, ...]:
+    """The copy, where KES reads it. After the bootstrap, which takes over what changed in the original."""
     if not path:
         return ()
     file = File("config/kes/vault-ca.crt", "vault/text.j2", {}, {"text": Ref("secret", names.CA)}, mode=0o644)
-    return (
-        Resource(f"secret/{names.CA}", Secret(names.CA, "given", f"@{path}")),
-        Resource(CA_FILE, file, (f"secret/{names.CA}",)),
-    )
+    return (Resource(CA_FILE, file, (f"secret/{names.CA}", BOOTSTRAP)),)
 
 
 def _login(approle: AppRole) -> tuple[Resource, ...]:

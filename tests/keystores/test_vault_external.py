@@ -1,0 +1,253 @@
+"""A Vault that somebody else runs, as a real OpenBao: every way in which it can be unfit, and the user's token."""
+
+from __future__ import annotations
+
+import pytest
+from bao import NOW, Told, spec_of
+
+from kesdeploy import pki
+from kesdeploy.errors import CertificateError, ServiceError, UsageError
+from kesdeploy.home import Home
+from kesdeploy.keystores import Vault, Work
+from kesdeploy.keystores.vault import door, names, preflight
+from kesdeploy.keystores.vault.policy import kes_policy
+
+pytestmark = [pytest.mark.openbao, pytest.mark.parametrize("shared", ["shares"], indirect=True)]
+VAULT = Vault()
+
+
+@pytest.fixture(autouse=True)
+def _reachable(monkeypatch):
+    # From a container it would not be; that refusal has a test of its own.
+    monkeypatch.setattr(preflight, "refuse_loopback", lambda _: None)
+
+
+@pytest.fixture
+def user(bao, tmp_path, monkeypatch):
+    return User(bao, tmp_path, monkeypatch)
+
+
+class User:
+    """Somebody with a deployment of his own, and this Vault."""
+
+    def __init__(self, bao, folder, monkeypatch) -> None:
+        self.bao, self.folder, self.environment = bao, folder, monkeypatch
+        self.home = Home("mine", folder / "minio-kes-mine")
+        self.home.prepare()
+        self.told = Told()
+        (folder / "ca.pem").write_bytes(bao.home.ca_cert.read_bytes())
+
+    def work(self, fields: str = "", *, address: str = "", ca: str = "") -> Work:
+        address = address or self.bao.address
+        ca = ca or str(self.folder / "ca.pem")
+        spec = spec_of(f"address: '{address}', ca: {ca}, {fields}", name="mine")
+        return Work(spec, self.home, NOW, self.told, timeout=5)
+
+    def admin(self, method: str, path: str, body=None, namespace: str = ""):
+        return self.bao.ask(method, path, self.bao.master, body, namespace)
+
+    def approle(self, policy: str, namespace: str = "") -> str:
+        """An AppRole with this policy, given by reference; the fields that say so."""
+        if "approle/" not in self.admin("GET", "sys/auth", namespace=namespace)["data"]:
+            self.admin("POST", "sys/auth/approle", {"type": "approle"}, namespace)
+        self.admin("PUT", "sys/policy/theirs", {"policy": policy}, namespace)
+        self.admin("POST", "auth/approle/role/theirs", {"token_policies": ["theirs"]}, namespace)
+        role_id = self.admin("GET", "auth/approle/role/theirs/role-id", namespace=namespace)["data"]["role_id"]
+        secret_id = self.admin("POST", "auth/approle/role/theirs/secret-id", {}, namespace)["data"]["secret_id"]
+        (self.folder / "secret-id").write_text(f"{secret_id}\n")
+        self.environment.setenv("ROLE_ID", role_id)
+        return f"approle: {{id: 'env:ROLE_ID', secret: '@{self.folder}/secret-id'}}"
+
+
+def good(user, fields: str = "", version: str = "v2") -> str:
+    """The fields of an AppRole that has just what KES needs."""
+    return user.approle(kes_policy(user.work(fields).spec, version)) + (f", {fields}" if fields else "")
+
+
+def refused(user, fields: str, **options):
+    with pytest.raises(ServiceError) as found:
+        VAULT.preflight(user.work(fields, **options))
+    return found.value
+
+
+def test_a_fit_vault_passes_and_leaves_nothing(user):
+    fields = good(user)
+    tokens = len(user.admin("LIST", "auth/token/accessors")["data"]["keys"])
+    VAULT.preflight(user.work(fields))
+    assert len(user.admin("LIST", "auth/token/accessors")["data"]["keys"]) == tokens
+    assert user.told.warnings == []
+
+
+def test_bootstrap_keeps_what_kes_is_told(user):
+    work = user.work(good(user))
+    assert VAULT.unsettled(work) == "KES has no login to Vault yet"
+    VAULT.bootstrap(work)
+    assert user.home.read_secret(names.KV_VERSION) == "v2"
+    assert door.stored(work).role_id
+    assert (VAULT.unsettled(work), VAULT.state(work)) == (None, "ok")
+    # The Vault's owner takes it back.
+    user.admin("DELETE", "auth/approle/role/theirs")
+    assert VAULT.state(work) == "DENIED"
+
+
+def test_version_1_is_detected(user):
+    user.admin("POST", "sys/mounts/old", {"type": "kv", "options": {"version": "1"}})
+    try:
+        work = user.work(good(user, "engine: old", "v1"))
+        VAULT.bootstrap(work)
+        assert user.home.read_secret(names.KV_VERSION) == "v1"
+        assert "spec says v2" in refused(user, good(user, "engine: old, version: v2", "v1")).what
+    finally:
+        user.admin("DELETE", "sys/mounts/old")
+
+
+def test_sealed(user):
+    fields = good(user)
+    user.admin("PUT", "sys/seal")
+    error = refused(user, fields)
+    assert "is sealed" in error.what
+    assert "unseal" in error.hint
+    assert VAULT.state(user.work(fields)) == "SEALED"
+
+
+def test_not_initialised(user, fresh):
+    fields, empty = good(user), fresh()
+    (user.folder / "ca.pem").write_bytes(empty.home.ca_cert.read_bytes())
+    assert "not initialised" in refused(user, fields, address=empty.address).what
+
+
+def test_down(user):
+    fields = good(user)
+    user.bao.stop()
+    error = refused(user, fields)
+    assert (error.status, "connection refused" in error.because) == (0, True)
+    assert "curl" in error.hint
+
+
+def test_wrong_secret_id(user):
+    fields = good(user)
+    (user.folder / "secret-id").write_text("00000000-0000-0000-0000-000000000000")
+    error = refused(user, fields)
+    assert (error.status, error.because) == (400, "invalid role or secret ID")
+    assert "secret-id" in error.hint
+    assert "00000000" not in f"{error.what}{error.because}{error.hint}"
+
+
+def test_no_approle_there(user):
+    fields = good(user).replace("approle: {", "approle: {engine: elsewhere, ")
+    error = refused(user, fields)
+    assert "permission denied" in error.because
+    assert "'elsewhere'" in error.hint
+
+
+def test_missing_mount(user):
+    error = refused(user, good(user, "engine: nowhere"))
+    assert "no engine 'nowhere'" in error.what
+    assert "preflight capability check returned 403" in error.because
+    assert "vault secrets enable -path=nowhere -version=2 kv" in error.hint
+
+
+@pytest.mark.parametrize("rights", ['["read"]', '["create"]', '["list"]'])
+def test_too_few_rights_show_the_policy(user, rights):
+    error = refused(user, user.approle(f'path "kv/data/mine/*" {{ capabilities = {rights} }}'))
+    assert "on kv/data/mine/minio-backend-default-key" in error.because
+    assert kes_policy(user.work().spec, "v2") in error.hint
+
+
+def test_rights_elsewhere_are_no_rights(user):
+    assert (
+        "create, read on kv/data/mine/"
+        in refused(user, user.approle('path "kv/data/other/*" {capabilities=["create","read"]}')).because
+    )
+
+
+def test_without_list_and_delete_it_only_warns(user):
+    VAULT.preflight(user.work(user.approle('path "kv/data/mine/*" { capabilities = ["create", "read"] }')))
+    assert (
+        "lacks delete on kv/metadata/mine/minio-backend-default-key; list on kv/metadata/mine/" in user.told.warnings[0]
+    )
+
+
+def test_the_shown_policy_is_enough(user):
+    fields = user.approle('path "kv/data/mine/*" { capabilities = ["read"] }')
+    hint = refused(user, fields).hint
+    text = hint.partition("<<'EOF'\n")[2].removesuffix("EOF")
+    user.admin("PUT", "sys/policy/theirs", {"policy": text})
+    VAULT.preflight(user.work(fields))
+    assert user.told.warnings == []
+
+
+def test_another_ca(user):
+    (user.folder / "ca.pem").write_bytes(pki.Authority.create("stranger", NOW).cert_pem)
+    error = refused(user, good(user))
+    assert "certificate" in error.because
+    assert "keystore.vault.ca" in error.hint
+
+
+def test_another_name(user):
+    """The same server by a name that its certificate does not have."""
+    error = refused(user, good(user), address=user.bao.address.replace("127.0.0.1", "127.1"))
+    assert "127.1" in error.because
+    assert "a name that is in its certificate" in error.hint
+
+
+@pytest.mark.parametrize("content", [None, "no PEM"])
+def test_a_ca_that_cannot_be_read(user, content):
+    fields = good(user)
+    (user.folder / "ca.pem").unlink()
+    if content:
+        (user.folder / "ca.pem").write_text(content)
+    with pytest.raises(CertificateError, match="cannot be read"):
+        VAULT.preflight(user.work(fields))
+    assert VAULT.state(user.work(fields)) == "UNREACHABLE"
+
+
+def test_namespaces(user):
+    user.admin("PUT", "sys/namespaces/team", {})
+    user.admin("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}}, "team")
+    policy = kes_policy(user.work().spec, "v2")
+    fields = f"namespace: team, {user.approle(policy, 'team')}"
+    VAULT.preflight(user.work(fields))
+    VAULT.bootstrap(user.work(fields))
+    assert VAULT.state(user.work(fields)) == "ok"
+    wrong = refused(user, fields.replace("namespace: team", "namespace: nobody"))
+    assert "namespace not found" in wrong.because
+    assert "'nobody'" in wrong.hint
+
+
+def test_neither_login_nor_token(user, monkeypatch):
+    monkeypatch.delenv("VAULT_TOKEN", raising=False)
+    with pytest.raises(UsageError, match="no login") as found:
+        VAULT.preflight(user.work())
+    assert "VAULT_TOKEN" in found.value.hint
+
+
+def test_a_token_sets_everything_up_and_is_not_kept(user, monkeypatch):
+    monkeypatch.setenv("VAULT_TOKEN", user.bao.master)
+    fields = "engine: team-kv, prefix: minio/mine"
+    VAULT.preflight(user.work(fields))
+    VAULT.bootstrap(user.work(fields))
+    monkeypatch.delenv("VAULT_TOKEN")
+    assert (VAULT.unsettled(user.work(fields)), VAULT.state(user.work(fields))) == (None, "ok")
+    VAULT.preflight(user.work(fields))
+    kept = b"".join(path.read_bytes() for path in user.home.root.rglob("*") if path.is_file())
+    assert user.bao.master.encode() not in kept
+    assert "kes-team-kv-minio-mine" in user.told.notes[0]
+    assert user.told.warnings == []
+
+
+def test_a_bad_token(user, monkeypatch):
+    monkeypatch.setenv("VAULT_TOKEN", "s.nonsense")
+    error = refused(user, "")
+    assert "refuses the token" in error.what
+    assert "nonsense" not in f"{error.because}{error.hint}"
+
+
+def test_a_new_ca_file_is_taken_over(user):
+    work = user.work(good(user))
+    VAULT.bootstrap(work)
+    assert VAULT.unsettled(work) is None
+    (user.folder / "ca.pem").write_bytes(user.bao.home.ca_cert.read_bytes() * 2)
+    assert VAULT.unsettled(work) == "the CA's file is another one now"
+    VAULT.bootstrap(work)
+    assert VAULT.unsettled(work) is None
