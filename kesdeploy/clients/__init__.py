@@ -6,11 +6,11 @@ import json
 import socket
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy.errors import ServiceError
+from kesdeploy.errors import CertificateError, ServiceError
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager
@@ -22,7 +22,8 @@ Pair = tuple[Path, Path]
 class Answer:
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
+    """Data keys travel in it."""
 
     def json(self) -> Any:
         try:
@@ -68,7 +69,9 @@ def message(answer: Answer) -> str:
     """The server's own words: `message` or `errors` of a JSON body, the text of any other, else the status."""
     try:
         body = json.loads(answer.body)
-        words = body.get("message") or "; ".join(body.get("errors", []))
+        # MinIO's KMS API capitalises what its S3 API has in XML.
+        code_and_words = ": ".join(body[part] for part in ("Code", "Message") if body.get(part))
+        words = body.get("message") or "; ".join(body.get("errors") or []) or code_and_words
     except (ValueError, AttributeError):
         words = answer.body.decode(errors="replace").strip()
     return str(words)[:400] or f"HTTP {answer.status}"
@@ -97,9 +100,12 @@ def served_certificate(host: str, port: int, *, timeout: float, client: Pair | N
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     if client:
-        context.load_cert_chain(*client)
+        context.load_cert_chain(*client, password="")
     try:
-        with socket.create_connection((host.strip("[]"), port), timeout) as plain, context.wrap_socket(plain) as wrapped:
+        with (
+            socket.create_connection((host.strip("[]"), port), timeout) as plain,
+            context.wrap_socket(plain) as wrapped,
+        ):
             der = wrapped.getpeercert(binary_form=True) or b""
     except OSError as error:
         raise ServiceError(f"{host}:{port} does not answer", because=cause(error)) from error
@@ -112,7 +118,12 @@ def _pool(ca: Path | None, pair: Pair | None, timeout: float) -> PoolManager:
     limits = urllib3.Timeout(connect=timeout, read=timeout)
     if ca is None:
         return urllib3.PoolManager(timeout=limits, maxsize=4)
-    context = ssl.create_default_context(cafile=str(ca))
-    if pair:
-        context.load_cert_chain(*pair)
+    try:
+        context = ssl.create_default_context(cafile=str(ca))
+        if pair:
+            # An empty password: without one, OpenSSL asks for it on the terminal.
+            context.load_cert_chain(*pair, password="")
+    except OSError as error:
+        files = ", ".join(str(file) for file in (ca, *(pair or ())))
+        raise CertificateError(f"One of {files} cannot be used", because=error.strerror or str(error)) from error
     return urllib3.PoolManager(timeout=limits, maxsize=4, ssl_context=context)

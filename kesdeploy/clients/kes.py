@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from kesdeploy.clients import Door, message
 from kesdeploy.errors import ServiceError
@@ -55,8 +56,18 @@ class Kes:
         return self._door.demand("GET", "/v1/metrics", "KES gives no metrics").body.decode()
 
     def create_key(self, name: str) -> bool:
-        """Whether the key is new. One that exists already is left as it is."""
-        answer = self._door.ask("PUT", f"/v1/key/create/{name}")
+        """Whether the key is new. One that exists already is left as it is.
+
+        An answer that gets lost leaves it undetermined (kes.md 10.2): the key is then looked for, and True if it is there.
+        """
+        try:
+            answer = self._door.ask("PUT", f"/v1/key/create/{_part(name)}")
+        except ServiceError as lost:
+            try:
+                self.describe_key(name)
+            except ServiceError:
+                raise lost from None
+            return True
         if answer.status == 400 and "already exists" in message(answer):
             return False
         if answer.status != 200:
@@ -66,53 +77,70 @@ class Kes:
     def describe_key(self, name: str) -> dict[str, Any]:
         """name, algorithm, created_at, created_by (an identity). ServiceError 404 when there is none."""
         what = f"KES does not know the key {name!r}"
-        return dict(self._door.demand("GET", f"/v1/key/describe/{name}", what).json())
+        return dict(self._door.demand("GET", f"/v1/key/describe/{_part(name)}", what).json())
 
     def delete_key(self, name: str) -> None:
-        self._door.demand("DELETE", f"/v1/key/delete/{name}", f"KES does not delete the key {name!r}")
+        self._door.demand("DELETE", f"/v1/key/delete/{_part(name)}", f"KES does not delete the key {name!r}")
 
     def import_key(self, name: str, key: bytes, cipher: str = "AES256") -> None:
         body = {"key": _b64(key), "cipher": cipher}
-        self._door.demand("PUT", f"/v1/key/import/{name}", f"KES does not import the key {name!r}", body=body)
+        self._door.demand("PUT", f"/v1/key/import/{_part(name)}", f"KES does not import the key {name!r}", body=body)
 
     def list_keys(self, prefix: str = "") -> Iterator[str]:
-        """Names with this prefix, in KES's order; past one page, by longer prefixes (decisions 21: none may end in `-`)."""
-        names = self._page(prefix)
+        """Names with this prefix. KES ends a listing after one page, so what is longer is asked by longer prefixes.
+
+        Past a page, names with three dashes in a row are not found.
+        """
+        names = self._page(prefix) if _listable(prefix) else []
         yield from names
-        if len(names) >= PAGE:
+        if len(names) >= PAGE or not _listable(prefix):
             seen = set(names)
             for deeper in _deeper(prefix):
                 yield from (name for name in self.list_keys(deeper) if name not in seen)
 
     def _page(self, prefix: str) -> list[str]:
-        answer = self._door.demand("GET", f"/v1/key/list/{prefix}", "KES does not list its keys")
+        answer = self._door.demand("GET", f"/v1/key/list/{_part(prefix)}", "KES does not list its keys")
         return [name for name in answer.json().get("names") or [] if name]
 
     def generate(self, name: str, context: bytes = b"") -> DataKey:
         what = f"KES does not make a data key with {name!r}"
-        body = self._door.demand("PUT", f"/v1/key/generate/{name}", what, body={"context": _b64(context)}).json()
+        body = self._door.demand("PUT", f"/v1/key/generate/{_part(name)}", what, body={"context": _b64(context)}).json()
         return DataKey(base64.b64decode(body["plaintext"]), base64.b64decode(body["ciphertext"]))
 
     def encrypt(self, name: str, plaintext: bytes, context: bytes = b"") -> bytes:
         body = {"plaintext": _b64(plaintext), "context": _b64(context)}
-        answer = self._door.demand("PUT", f"/v1/key/encrypt/{name}", f"KES does not encrypt with {name!r}", body=body)
+        answer = self._door.demand(
+            "PUT", f"/v1/key/encrypt/{_part(name)}", f"KES does not encrypt with {name!r}", body=body
+        )
         return base64.b64decode(answer.json()["ciphertext"])
 
     def decrypt(self, name: str, ciphertext: bytes, context: bytes = b"") -> bytes:
         """ServiceError 400 when another key made it, 404 when there is no such key."""
         body = {"ciphertext": _b64(ciphertext), "context": _b64(context)}
-        answer = self._door.demand("PUT", f"/v1/key/decrypt/{name}", f"KES does not decrypt with {name!r}", body=body)
+        answer = self._door.demand(
+            "PUT", f"/v1/key/decrypt/{_part(name)}", f"KES does not decrypt with {name!r}", body=body
+        )
         return base64.b64decode(answer.json()["plaintext"])
 
     def describe_identity(self, identity: str) -> dict[str, Any]:
         what = f"KES does not know the identity {identity[:12]}…"
-        return dict(self._door.demand("GET", f"/v1/identity/describe/{identity}", what).json())
+        return dict(self._door.demand("GET", f"/v1/identity/describe/{_part(identity)}", what).json())
+
+
+def _listable(prefix: str) -> bool:
+    """KES refuses to list by a prefix that ends in a dash, or is `_` (`validPattern` in its auth.go)."""
+    return prefix != "_" and not prefix.endswith("-")
 
 
 def _deeper(prefix: str) -> Iterator[str]:
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz0123456789"
-    yield from (prefix + letter for letter in letters)
-    yield from (f"{prefix}-{letter}" for letter in letters)
+    yield from (prefix + letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz0123456789")
+    if prefix and not prefix.endswith("--"):  # no name begins with a dash
+        yield prefix + "-"
+
+
+def _part(name: str) -> str:
+    """A name as one part of a path: `delete` of `k?x` must not delete `k`."""
+    return quote(name, safe="")
 
 
 def _b64(data: bytes) -> str:

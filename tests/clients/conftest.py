@@ -85,6 +85,7 @@ class Served:
 
     def __init__(self, world: World, *, demands_client: bool = False, tls: bool = True) -> None:
         self.answers: dict[tuple[str, str], object] = {}
+        self.any: object = (404, b"404 page not found")  # what is answered to everything else
         self.headers: dict[str, str] = {}
         self.asked: list[Asked] = []
         self.connections = 0
@@ -104,6 +105,7 @@ class Served:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 10
+    disable_nagle_algorithm = True  # or each small answer waits 40 ms for the other side
 
     def __init__(self, served: Served, *args: object) -> None:
         self.served = served
@@ -112,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
     def _any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.served.asked.append(Asked(self.command, self.path, dict(self.headers), body))
-        answer = self.served.answers.get((self.command, self.path.partition("?")[0]), (404, b"404 page not found"))
+        answer = self.served.answers.get((self.command, self.path.partition("?")[0]), self.served.any)
         if callable(answer):
             answer(self)
         else:

@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from kesdeploy.clients.kes import Kes
-from kesdeploy.errors import ServiceError
+from kesdeploy.errors import CertificateError, ServiceError
 
 NAMED = (400, b'{"message":"key already exists"\n}')
 DENIED = (403, b'{"message":"not authorized: insufficient permissions"\n}')
@@ -63,6 +63,54 @@ def test_another_400_is_no_success(server, world):
     with pytest.raises(ServiceError, match=r"bad\.name") as caught:
         client(server, world).create_key("bad.name")
     assert "invalid characters" in caught.value.because
+
+
+@pytest.mark.parametrize("name", ["k1?x", "k1#x", "../k1", "k1/"])
+def test_an_odd_name_never_means_another_key(server, world, name):
+    server.answers["DELETE", "/v1/key/delete/k1"] = (200, b"")
+    with pytest.raises(ServiceError):
+        client(server, world).delete_key(name)
+
+
+def test_a_create_whose_answer_is_lost_is_looked_for(server, world):
+    server.answers["PUT", "/v1/key/create/k1"] = lambda handler: handler.connection.shutdown(socket.SHUT_RDWR)
+    kes = client(server, world)
+    with pytest.raises(ServiceError, match="does not answer"):
+        kes.create_key("k1")
+    server.answers["GET", "/v1/key/describe/k1"] = (200, b'{"name":"k1"}')
+    assert kes.create_key("k1")
+
+
+NAMES = sorted(
+    {f"key-{i}" for i in range(1500)}
+    | {f"Z_{i}" for i in range(1200)}
+    | {f"a--b-{i}" for i in range(300)}
+    | {"_x", "__", "key"}
+)
+
+
+def list_as_kes_does(handler) -> None:
+    """One page, in order; `validPattern` of KES's auth.go decides what is 400."""
+    prefix = handler.path.removeprefix("/v1/key/list/")
+    if prefix == "_" or prefix.startswith("-") or prefix.endswith("-"):
+        handler.answer(400, b'{"message":"listing pattern is empty, too long or is invalid"\n}')
+    else:
+        page = [name for name in NAMES if name.startswith(prefix)][:1024]
+        handler.answer(200, json.dumps({"names": page}).encode())
+
+
+@pytest.mark.parametrize("prefix", ["", "key", "key-", "Z_", "a--", "_", "nothing"])
+def test_a_long_listing_is_followed_by_prefix(server, world, prefix):
+    server.any = list_as_kes_does
+    assert sorted(client(server, world).list_keys(prefix)) == [name for name in NAMES if name.startswith(prefix)]
+
+
+def test_files_that_are_missing_or_wrong(server, world, tmp_path):
+    for files in ((tmp_path / "none", *world.client), (world.ca, tmp_path / "none", world.client[1])):
+        with pytest.raises(CertificateError, match="none"):
+            Kes(server.address, *files, 5).ready()
+    with pytest.raises(CertificateError):
+        Kes(server.address, world.ca, world.ca, world.client[1], 5).ready()
 
 
 def test_a_data_key_hides_its_plaintext(server, world):

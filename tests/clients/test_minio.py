@@ -62,6 +62,13 @@ def test_the_key_status_is_in_the_body(server, minio):
     assert (status.ok, status.encryption_error) == (False, "key with given key ID does not exist")
 
 
+def test_a_refusal_of_the_kms_api_is_json(server, minio):
+    server.answers[KEY] = (403, b'{"Code":"SignatureDoesNotMatch","Message":"The request signature does not match"}\n')
+    with pytest.raises(ServiceError) as caught:
+        minio.key_status("k1")
+    assert caught.value.because == "SignatureDoesNotMatch: The request signature does not match"
+
+
 def test_the_request_is_signed_over_its_query(server, minio):
     server.answers[KEY] = (200, b'{"key-id":"a b&c"}')
     minio.key_status("a b&c")
