@@ -50,7 +50,7 @@ def kind_of(tree: Tree) -> str | None:
 def questions(tree: Tree, keystores: Keystores, secrets_stored: Collection[str] = ()) -> tuple[Question, ...]:
     """What the tree's KMS asks and nobody answered yet, neither in the tree nor among the stored secrets."""
     kind = kind_of(tree)
-    if kind not in keystores:
+    if kind is None or kind not in keystores:
         return ()
     asked = keystores[kind].questions(_fields(tree, keystores[kind]))
     return tuple(q for q in asked if get(tree, q.path) is None and not (q.store and q.store in secrets_stored))
@@ -72,7 +72,7 @@ def complaint(tree: Tree, path: str, value: object, keystores: Keystores) -> str
     """What the Spec has against this value at this path, or an empty string."""
     for problem in _problems(put(tree, path, value), keystores):
         where, _, what = problem.message.partition(": ")
-        if what != "required" and f"{where}.".startswith(f"{path}."):
+        if f"{where}.".startswith(f"{path}."):
             return what.partition(" (given: ")[0]
     return ""
 

@@ -70,7 +70,7 @@ def test_the_trace_says_where_but_no_values():
 def test_the_trace_respects_from_none():
     def outer():
         try:
-            {}["inner"]  # noqa: B018
+            {}["inner"]
         except KeyError:
             raise EngineError("outer") from None
 

@@ -123,8 +123,13 @@ def test_json_is_one_document_with_the_warnings(make):
 
 @pytest.mark.parametrize(
     "error",
-    [PortTaken("taken", because="by x"), SpecError("bad", found=(Problem("spec", "no"),)), KeyError(), KeyboardInterrupt()],
-)  # fmt: skip
+    [
+        PortTaken("taken", because="by x"),
+        SpecError("bad", found=(Problem("spec", "no"),)),
+        KeyError(),
+        KeyboardInterrupt(),
+    ],
+)
 def test_json_of_a_failure_is_one_document(make, error):
     console, out, err = make(json=True, verbose=True)
     console.warn("first")
@@ -342,7 +347,8 @@ sys.exit(console.show(Result("x", {"n": "z" * 200_000}), lambda data: data["n"])
         (True, "break"),
     ],
 )
-def test_a_broken_pipe_ends_quietly(as_json, body):
+def test_a_broken_pipe_ends_quietly(monkeypatch, as_json, body):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # with it nothing would be left to flush at exit
     program = subprocess.Popen(
         [sys.executable, "-c", PROGRAM % (as_json, body)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
