@@ -52,8 +52,7 @@ def ensure_container(deployment: Deployment, resource: Resource, change: Change)
     if body.component in _BEFORE:
         _BEFORE[body.component](deployment)
     engine.start(body.name)
-    if body.component in _READY:
-        wait_ready(deployment, body)
+    wait_ready(deployment, body)
     deployment.state.has_loaded(resource.address, body.uses, as_of)
 
 
@@ -95,8 +94,12 @@ def ensure_bootstrap(deployment: Deployment, resource: Resource, _: Change) -> N
 def _start_over(deployment: Deployment, lost: StartOver) -> None:
     for container in deployment.engine.containers({LABEL: deployment.name, ADDRESS: lost.container}):
         deployment.engine.stop(container.name, timeout=POD_STOP_TIMEOUT)
-        shutil.rmtree(deployment.home.path(lost.folder))
+        # Aside first: a kill in the middle must not leave half of a storage, or a mount without its folder.
+        aside = deployment.home.path(f"{lost.folder}.lost")
+        shutil.rmtree(aside, ignore_errors=True)
+        deployment.home.path(lost.folder).rename(aside)
         deployment.home.make(lost.folder)
+        shutil.rmtree(aside)
         deployment.engine.start(container.name)
 
 
@@ -121,7 +124,7 @@ def wait_ready(deployment: Deployment, body: Container) -> None:
 
 def _not_ready(deployment: Deployment, body: Container) -> ServiceError | None:
     try:
-        _READY[body.component](deployment)
+        _READY.get(body.component, _keystore_answers)(deployment)
     except ServiceError as error:
         return error
     return None
@@ -129,6 +132,12 @@ def _not_ready(deployment: Deployment, body: Container) -> ServiceError | None:
 
 def _kes_ready(deployment: Deployment) -> None:
     services.kes(deployment.spec, deployment.home, timeout=5).ready()
+
+
+def _keystore_answers(deployment: Deployment) -> None:
+    """Any other container is the keystore's own: sealed or empty is for its bootstrap, silence is not."""
+    if deployment.keystore.state(deployment.work) == "UNREACHABLE":
+        raise ServiceError("the keystore does not answer")
 
 
 def _minio_ready(deployment: Deployment) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from kesdeploy.resources import Container, Resource
+from kesdeploy.resources import Container, File, Resource
 
 
 class Verb(str, Enum):
@@ -86,7 +86,15 @@ def _decide(resource: Resource, seen: Seen | None, verbs: Mapping[str, Verb]) ->
         return Verb.REPLACE, "its definition changed"
     if isinstance(resource.body, Container):
         return _decide_container(resource.body, resource.needs, seen, verbs)
+    if isinstance(resource.body, File) and (made := _remade_values(resource, verbs)):
+        return Verb.REPLACE, f"{made} changes"
     return Verb.KEEP, ""
+
+
+def _remade_values(resource: Resource, verbs: Mapping[str, Verb]) -> str:
+    """What a file takes values from that only this run will make."""
+    sources = (need for need in resource.needs if need.startswith(("bootstrap/", "secret/")))
+    return ", ".join(need for need in sources if verbs.get(need) in REMADE)
 
 
 def _decide_container(

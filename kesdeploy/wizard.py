@@ -181,10 +181,9 @@ class _Interview:
 
 
 def _ports(spec: Spec, keystores: Mapping[str, Keystore]) -> dict[str, int]:
-    """The ports that this deployment publishes. A component's port is named after it (`vault`: vault_port)."""
-    components = (f"{component}_port" for component in keystores[spec.kms].components(spec))
-    names = (*_PORTS, *(name for name in components if name not in _PORTS))
-    return {name: getattr(spec.network, name) for name in names if hasattr(spec.network, name)}
+    """The ports that this deployment publishes: a keystore that we run publishes one more."""
+    names = (*_PORTS, "vault_port") if keystores[spec.kms].components(spec) else _PORTS
+    return {name: getattr(spec.network, name) for name in names}
 
 
 def _buckets(typed: str) -> list[dict[str, str]]:

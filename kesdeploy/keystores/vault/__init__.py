@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kesdeploy.errors import ServiceError
+from kesdeploy.errors import CertificateError, ServiceError
 from kesdeploy.keystores.vault import door, external, managed, names, opening, ours, preflight, setup, theirs
 from kesdeploy.keystores.vault.fields import AppRole, VaultFields
 
@@ -59,7 +59,7 @@ class Vault:
             if seen.sealed:
                 return "SEALED"
             return "ok" if login and door.admits(work, login) else "DENIED"
-        except ServiceError:
+        except (CertificateError, ServiceError):
             return "UNREACHABLE"
 
 

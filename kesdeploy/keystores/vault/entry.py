@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from kesdeploy import given
 from kesdeploy.errors import ServiceError, UsageError
 from kesdeploy.keystores.vault import door, names
-from kesdeploy.keystores.vault.given import given
 from kesdeploy.keystores.vault.policy import kes_policy
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ def login(work: Work) -> Login | None:
     if found := door.stored(work):
         return found
     approle = names.fields(work.spec).approle
-    role_id = work.home.read_secret(names.ROLE_ID) or (given(names.ROLE_ID, approle.id) if approle.id else "")
+    role_id = work.home.read_secret(names.ROLE_ID) or (given.read(names.ROLE_ID, approle.id) if approle.id else "")
     secret_id = work.home.read_secret(names.SECRET_ID) or (
-        given(names.SECRET_ID, approle.secret) if approle.secret else ""
+        given.read(names.SECRET_ID, approle.secret) if approle.secret else ""
     )
     return door.Login(role_id, secret_id) if role_id and secret_id else None
 
