@@ -7,16 +7,23 @@ refused.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kesdeploy.errors import UsageError
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+LONGEST = 65_000
+"""Bytes of a value in MinIO's env file."""
+
+_UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_INTERPOLATED = re.compile(r"[$%](?={)")
 
 
 def render(template: str, context: Mapping[str, Any]) -> str:
@@ -25,21 +32,33 @@ def render(template: str, context: Mapping[str, Any]) -> str:
 
 
 def as_yaml(value: object) -> str:
-    """A JSON string is a YAML string, whatever it holds."""
-    return json.dumps(value, ensure_ascii=False)
+    """Quote a value as JSON, which is YAML as well once what YAML does not print is escaped."""
+    return _UNPRINTED.sub(_escaped, json.dumps(value, ensure_ascii=False, default=_foreign))
+
+
+def _foreign(value: object) -> NoReturn:
+    str(value)  # A variable that is missing names itself here.
+    raise TypeError(f"{type(value).__name__} cannot be written as YAML")
 
 
 def as_hcl(value: object) -> str:
-    """An HCL string: JSON's escapes, and no `${` or `%{` interpolation."""
-    text = json.dumps(str(value), ensure_ascii=False)
-    return text.replace("${", "$${").replace("%{", "%%{")
+    r"""Quote text for HCL: JSON's escapes, and a `$` before a `{` as `\u0024`.
+
+    OpenBao reads HCL 1, which knows no `$${`: it keeps both (seen with 2.7.2), and swallows quotes inside of `${…}`.
+    """
+    return _INTERPOLATED.sub(_escaped, as_yaml(str(value)))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 def minio_env(value: object, what: str) -> str:
-    """`"value"` as MinIO's env file parser reads it back (cmd/common-main.go, parsEnvEntry): one pair of quotes is taken off, nothing else.
+    """Quote a value for MinIO's env file, whose parser takes off one pair of quotes, and nothing else.
 
-    Raises UsageError for what MinIO would lose: white space at either end (values are trimmed), line ends, NUL, and a
-    value beginning with `env` (taken for a remote source and blanked).
+    Source: cmd/common-main.go, parsEnvEntry. Raises UsageError for what MinIO would lose: white space at either end
+    (values are trimmed), line ends, NUL, a line over 64 KiB, and a value beginning with `env` (taken for a remote
+    source and blanked).
     """
     text = str(value)
     if reason := unreadable(text):
@@ -51,6 +70,9 @@ def unreadable(text: str) -> str:
     """Why MinIO would not read this value back, or an empty string."""
     if any(c in text for c in "\n\r\0"):
         return "it has a line end or a NUL inside"
+    # With room for the name, bufio.Scanner's limit for a line.
+    if len(text.encode(errors="surrogatepass")) > LONGEST:
+        return "it is longer than a line of 64 KiB, the most that MinIO reads"
     # Go's TrimSpace, which str.strip covers: U+0085 and U+00A0 too.
     if text != text.strip():
         return "it has white space at an end, which MinIO trims"
