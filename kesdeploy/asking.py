@@ -16,20 +16,23 @@ if TYPE_CHECKING:
     from kesdeploy.console import Console
 
 
-def completed(wish: Wish, console: Console, *, ask: bool) -> Wish:
-    """The wish with everything that its spec still lacks: asked for, or a SpecError that lists it."""
+def completed(wish: Wish, console: Console, *, ask: bool, always: bool = False) -> Wish:
+    """The wish with everything that its spec still lacks: asked for, or a SpecError that lists it.
+
+    always: ask although nothing is lacking; the user came for the questions.
+    """
     from kesdeploy import lacking
 
     home, body = _tree(wish)
     stored = _stored(home)
     problems = lacking.missing(body, keystores.KEYSTORES, stored)
-    if not problems:
+    if not problems and not (ask and always):
         return wish
     if not ask:
         raise SpecError("something is missing", found=problems, hint="kesdeploy init asks for it, on a terminal")
     from kesdeploy.wizard import ask_spec
 
-    answered, secrets = ask_spec(body, keystores.KEYSTORES, console, secrets_stored=stored)
+    answered, secrets = ask_spec(body, keystores.KEYSTORES, console, secrets_stored=stored, network=always)
     for value in secrets.values():
         console.hide(value)
     overrides = {key: value for key, value in answered.items() if key != "version"}
@@ -81,7 +84,7 @@ def write_spec(flags: dict[str, Any], out: Path, console: Console, *, ask: bool,
 
     if out.exists() and not force:
         raise UsageError(f"{out} is there already", hint=f"kesdeploy init --out OTHER, or --force to replace it")
-    wish = completed(Wish("init", str(flags.get("name", "")), overrides=flags), console, ask=ask)
+    wish = completed(Wish("init", str(flags.get("name", "")), overrides=flags), console, ask=ask, always=True)
     body: dict[str, Any] = {}
     for path, value in wish.overrides.items():
         body = lacking.put(body, path, value)

@@ -16,7 +16,7 @@ from kesdeploy.prompt import Choice, anything
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from kesdeploy.keystores import Keystore
+    from kesdeploy.keystores import Keystore, Question
     from kesdeploy.spec import Spec
 
     Taken: TypeAlias = Callable[[str, int], str]
@@ -105,15 +105,28 @@ class _Interview:
 
     def keystore(self, tree: Tree, stored: Collection[str]) -> tuple[Tree, dict[str, str]]:
         secrets: dict[str, str] = {}
+        left_out: set[str] = set()
         # One answer may raise or settle the next question.
-        while to_ask := questions(tree, self.keystores, {*stored, *secrets}):
+        while to_ask := [q for q in questions(tree, self.keystores, {*stored, *secrets}) if q.path not in left_out]:
             question = to_ask[0]
             self._explain(question.explain)
             if question.secret:
                 secrets[question.store] = self.asker.ask(question.prompt, secret=True, validate=_secret_complaint)
+            elif question.skip:
+                tree = self._optional(tree, question, left_out)
             else:
                 tree = self._answered(tree, question.path, question.prompt, default=question.default)
         return tree, secrets
+
+    def _optional(self, tree: Tree, question: Question, left_out: set[str]) -> Tree:
+        def validate(typed: str) -> str:
+            return "" if typed == question.skip else complaint(tree, question.path, typed, self.keystores)
+
+        answer = self.asker.ask(question.prompt, default=question.skip, validate=validate)
+        if answer == question.skip:
+            left_out.add(question.path)
+            return tree
+        return put(tree, question.path, answer)
 
     def bind(self, tree: Tree) -> Tree:
         if get(tree, "network.bind"):

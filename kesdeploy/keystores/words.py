@@ -67,6 +67,8 @@ class Question:
     default: str = ""
     secret: bool = False
     store: str = ""
+    skip: str = ""
+    """The answer that leaves the key out. Only the wizard asks such a question: nothing is lacking without it."""
 
 
 @dataclass(frozen=True)

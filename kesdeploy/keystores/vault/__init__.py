@@ -29,7 +29,7 @@ class Vault:
 
     def questions(self, fields: KeystoreFields) -> tuple[Question, ...]:
         if not getattr(fields, "address", None):
-            return ()
+            return (external.WHOSE,)
         return external.questions(_approle(getattr(fields, "approle", None)), os.environ)
 
     def preflight(self, work: Work) -> None:

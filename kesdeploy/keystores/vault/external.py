@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 BOOTSTRAP, CA_FILE = "bootstrap/vault", "file/vault-ca"
 
 
+WHOSE = Question(
+    "keystore.vault.address",
+    "Your Vault's address",
+    "kesdeploy runs an OpenBao here, or uses the Vault that you have (https://HOST:8200).",
+    skip="here",
+)
+
+
 def contribute(spec: Spec) -> Contribution:
     fields = names.fields(spec)
     ca = _ca(fields.ca)
