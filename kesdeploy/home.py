@@ -22,8 +22,8 @@ STATE_FILE = "state.json"
 
 
 def parent() -> Path:
-    """Where deployments live: KESDEPLOY_HOME, else the home folder."""
-    return Path(os.environ.get("KESDEPLOY_HOME") or Path.home()).expanduser()
+    """Where deployments live: KESDEPLOY_HOME, else the home folder. Absolute, for the engine mounts folders of it."""
+    return Path(os.environ.get("KESDEPLOY_HOME") or Path.home()).expanduser().absolute()
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Home:
     @property
     def ours(self) -> bool:
         """Whether kesdeploy made this folder. The public tutorial uses the same name."""
-        return self.state.exists() or (self.root / "secrets" / ".kesdeploy").exists()
+        # Not Path.exists: it raises where the folder belongs to somebody else.
+        return any(map(os.path.exists, (self.state, self.root / "secrets" / ".kesdeploy")))
 
     @property
     def spec(self) -> Path:
@@ -87,24 +88,28 @@ class Home:
         """Make the folder and its mark. Everything below is private to the owner."""
         with _translated(self.root):
             for path in (self.root, self.root / "secrets", self.root / "ca", self.root / "certs", self.root / "config"):
-                path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mark = self.root / "secrets" / ".kesdeploy"
-            if not mark.exists():
-                mark.write_text("This folder belongs to kesdeploy. Without it, encrypted objects cannot be read again.\n")
-                mark.chmod(0o600)
+                _private_folder(path)
+        mark = self.root / "secrets" / ".kesdeploy"
+        if not mark.exists():
+            write_private(
+                mark, b"This folder belongs to kesdeploy. Without it, encrypted objects cannot be read again.\n"
+            )
 
     def make(self, relative: str) -> Path:
         """A folder below, private to its owner."""
         path = self.root / relative
         with _translated(path):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _private_folder(path)
         return path
 
     def read(self, relative: str) -> bytes | None:
-        try:
-            return (self.root / relative).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        """What a file holds, or None. StateError when it is there and may not be read."""
+        path = self.root / relative
+        with _translated(path, "read"):
+            try:
+                return path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def write(self, relative: str, data: bytes, mode: int = 0o600) -> None:
         write_private(self.root / relative, data, mode)
@@ -117,7 +122,10 @@ class Home:
 
     def read_secret(self, name: str) -> str | None:
         data = self.read(f"secrets/{name}")
-        return data.decode() if data is not None else None
+        try:
+            return data.decode() if data is not None else None
+        except UnicodeDecodeError:
+            raise StateError(f"{self.secret(name)} holds no text", hint="put it back from your copy") from None
 
     def write_secret(self, name: str, value: str) -> None:
         self.write(f"secrets/{name}", value.encode())
@@ -126,7 +134,7 @@ class Home:
 def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Replace a file in one step; a crash or a full disk leaves the old one. StateError when it cannot be written."""
     with _translated(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _private_folder(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -138,6 +146,23 @@ def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+        _settle(path.parent)
+
+
+def _settle(folder: Path) -> None:
+    """Put a rename on disk: without it, a power cut may bring the old file back."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _private_folder(path: Path) -> None:
+    """Make a folder and what is missing above it, for the owner alone (`parents=True` would give those to all)."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def new_password() -> str:
@@ -155,12 +180,12 @@ def new_user() -> str:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _translated(path: Path, verb: str = "write") -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise StateError(
-            f"cannot write {path}",
+            f"cannot {verb} {path}",
             because=error.strerror or str(error),
             hint=_mend(error, path),
         ) from error

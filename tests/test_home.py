@@ -1,0 +1,291 @@
+"""A file of a deployment is the old one or the new one, whatever happens; and nobody else reads it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kesdeploy import home as home_module
+from kesdeploy.errors import StateError
+from kesdeploy.home import Home, new_password, new_user, parent, write_private
+from kesdeploy.render import unreadable
+
+ROOT = Path(__file__).parents[1]
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root may do this")
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
+
+
+@pytest.fixture
+def home(kesdeploy_home):
+    made = Home.of("demo")
+    made.prepare()
+    return made
+
+
+def test_the_folder_stands_where_it_was_told(kesdeploy_home):
+    assert Home.of("demo").root == kesdeploy_home / "minio-kes-demo"
+
+
+@pytest.mark.parametrize("value", ["", None])
+def test_and_in_the_home_folder_when_it_was_not(monkeypatch, tmp_path, value):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KESDEPLOY_HOME", raising=False)
+    if value is not None:
+        monkeypatch.setenv("KESDEPLOY_HOME", value)
+    assert parent() == tmp_path
+
+
+@pytest.mark.parametrize("value", ["~/there", "there", "./there"])
+def test_it_is_absolute_because_the_engine_mounts_it(monkeypatch, tmp_path, value):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KESDEPLOY_HOME", value)
+    assert parent() == tmp_path / "there"
+
+
+def test_all_of_it_is_private(home, monkeypatch):
+    before = os.umask(0)
+    try:
+        home.write("config/kes/kes-config.yaml", b"x")
+        home.write_secret("root-password", "x")
+        home.make("kes/deep/er")
+        Home.of("other").prepare()
+    finally:
+        os.umask(before)
+    for path in home.root.parent.rglob("*"):
+        assert mode(path) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_a_mode_may_be_asked_for(home):
+    home.write("certs/kes-server/public.crt", b"x", 0o644)
+    assert mode(home.path("certs/kes-server/public.crt")) == 0o644
+
+
+def test_a_file_is_made_private_before_it_holds_anything(home, monkeypatch):
+    seen = []
+    monkeypatch.setattr(home_module.os, "fsync", lambda handle: seen.append(stat.S_IMODE(os.fstat(handle).st_mode)))
+    home.write("secrets/x", b"secret", 0o644)
+    assert seen[0] == 0o600
+
+
+def test_what_was_written_is_read_and_nothing_is_none(home):
+    home.write("a/b", b"\xff\0")
+    assert home.read("a/b") == b"\xff\0"
+    assert home.read("a/c") is None
+    assert home.read("a/b/c") is None
+    assert home.read_secret("none") is None
+    home.write_secret("password", "pässwörd")
+    assert home.read_secret("password") == "pässwörd"
+
+
+def test_a_secret_that_is_no_text_is_no_traceback(home):
+    home.write("secrets/password", b"\xff\xfe")
+    with pytest.raises(StateError, match="holds no text"):
+        home.read_secret("password")
+
+
+def test_a_folder_in_the_place_of_a_file(home):
+    home.make("state.json")
+    with pytest.raises(StateError, match="cannot read"):
+        home.read("state.json")
+    with pytest.raises(StateError, match="cannot write"):
+        home.write("state.json", b"")
+
+
+def test_writing_leaves_nothing_else_behind(home):
+    for _ in range(3):
+        home.write("config/x", b"1")
+    assert [path.name for path in home.path("config").iterdir()] == ["x"]
+
+
+def test_rewriting_changes_file_and_folder_in_one_step(home):
+    home.write("config/x", b"old")
+    with home.path("config/x").open("rb") as reader:
+        home.write("config/x", b"new")
+        assert reader.read() == b"old"
+    assert home.read("config/x") == b"new"
+
+
+KILLED = """
+import os, sys, pathlib
+from kesdeploy import home
+step = sys.argv[2]
+real = getattr(os, step)
+def die(*arguments, **named):
+    os.kill(os.getpid(), 9)
+setattr(os, step, die)
+home.write_private(pathlib.Path(sys.argv[1]), b"new" * 100_000)
+"""
+
+
+@pytest.mark.parametrize("step", ["fdopen", "fsync", "chmod", "replace"])
+def test_killed_while_writing_leaves_the_old_file(home, step):
+    home.write("state.json", b"old")
+    assert python(KILLED, home.state, step).returncode == -signal.SIGKILL
+    assert home.read("state.json") == b"old"
+    assert all(mode(path) == 0o600 for path in home.root.iterdir() if path.is_file())
+    home.write("state.json", b"new")
+    assert home.read("state.json") == b"new"
+
+
+def test_interrupted_while_writing_leaves_nothing(home, monkeypatch):
+    home.write("state.json", b"old")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(home_module.os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        home.write("state.json", b"new")
+    monkeypatch.undo()
+    assert home.read("state.json") == b"old"
+    assert [path.name for path in home.root.iterdir() if path.is_file()] == ["state.json"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    argv = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "kesdeploy-test", str(folder)]
+    tried = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"no tmpfs can be mounted: {tried.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@as_root
+def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(small_disk):
+    file = small_disk / "state.json"
+    write_private(file, b"old")
+    with pytest.raises(StateError) as caught:
+        write_private(file, b"x" * 200_000)
+    assert caught.value.because == os.strerror(28)
+    assert f"df -h {small_disk}" in caught.value.hint
+    assert [path.name for path in small_disk.iterdir()] == ["state.json"]
+    assert file.read_bytes() == b"old"
+    write_private(file, b"new")
+    assert file.read_bytes() == b"new"
+
+
+@as_root
+def test_a_read_only_disk(small_disk):
+    file = small_disk / "state.json"
+    write_private(file, b"old")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(StateError) as caught:
+        write_private(file, b"new")
+    assert caught.value.because == os.strerror(30)
+    assert "KESDEPLOY_HOME" in caught.value.hint
+    assert file.read_bytes() == b"old"
+
+
+TRIES = """
+import os, sys, pathlib
+from kesdeploy.errors import StateError
+from kesdeploy.home import Home, write_private
+os.environ["KESDEPLOY_HOME"] = sys.argv[1]
+# Only now: the interpreter itself may lie where nobody else may look.
+os.setgroups([])
+os.setuid(int(sys.argv[2]))
+print([home.name for home in Home.all()], Home.of("demo").ours)
+for tried in (lambda: write_private(pathlib.Path(sys.argv[1]) / "x", b""), lambda: Home.of("other").prepare(),
+              lambda: Home(name="open", root=pathlib.Path(sys.argv[1]) / "open").read("secret")):
+    try:
+        tried()
+    except StateError as error:
+        print(error, error.because, error.hint, sep=" | ")
+"""
+
+
+@as_root
+def test_a_folder_of_somebody_else(home, tmp_path):
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    home.root.parent.chmod(0o755)
+    (home.root.parent / "open").mkdir(mode=0o755)
+    write_private(home.root.parent / "open" / "secret", b"x")
+    told = python(TRIES, home.root.parent, NOBODY)
+    assert told.stderr == ""
+    listed, *refused = told.stdout.splitlines()
+    # What cannot be looked into is not ours, and no reason to fail.
+    assert listed == "[] False"
+    assert [line.split(" | ")[1] for line in refused] == [os.strerror(13)] * 3
+    assert all("ls -ld" in line for line in refused)
+
+
+def test_a_folder_of_the_tutorial_is_not_ours(kesdeploy_home):
+    for name in ("certs", "config", "minio"):
+        (kesdeploy_home / "minio-kes-vault" / name).mkdir(parents=True)
+    tutorial = Home.of("vault")
+    assert tutorial.exists
+    assert not tutorial.ours
+    assert Home.all() == ()
+
+
+@pytest.mark.parametrize("lost", ["state.json", "secrets/.kesdeploy"])
+def test_either_mark_is_enough(home, lost):
+    home.write("state.json", b"{}")
+    home.path(lost).unlink()
+    assert home.ours
+    assert Home.all() == (home,)
+
+
+def test_a_file_of_that_name_is_no_deployment(kesdeploy_home):
+    (kesdeploy_home / "minio-kes-x").write_text("")
+    assert Home.all() == ()
+
+
+def test_deployments_are_listed_by_name(kesdeploy_home):
+    for name in ("b", "a", "c-1"):
+        Home.of(name).prepare()
+    assert [found.name for found in Home.all()] == ["a", "b", "c-1"]
+
+
+def test_no_folder_at_all(monkeypatch, tmp_path):
+    monkeypatch.setenv("KESDEPLOY_HOME", str(tmp_path / "none"))
+    assert Home.all() == ()
+    assert Home.of("demo").owner() == f"{os.getuid()}:{os.getgid()}"
+
+
+def test_preparing_again_changes_nothing(home):
+    home.write_secret("root-password", "x")
+    before = {path: path.stat().st_mtime_ns for path in home.root.rglob("*")}
+    home.prepare()
+    assert {path: path.stat().st_mtime_ns for path in home.root.rglob("*")} == before
+
+
+@as_root
+def test_the_owner_is_whose_folder_it_is(home):
+    os.chown(home.root, 1234, 4321)
+    assert home.owner() == "1234:4321"
+
+
+def test_remove_takes_all_and_may_be_repeated(home):
+    home.write("minio/bucket/object", b"x")
+    home.remove()
+    assert not home.exists
+    home.remove()
+
+
+def test_generated_credentials_survive_every_parser():
+    words = {new_password() for _ in range(200)}
+    assert len(words) == 200
+    assert all(len(word) == 32 and word.isascii() and word.isalnum() and not unreadable(word) for word in words)
+    assert all(user.startswith("admin-") and not unreadable(user) for user in {new_user() for _ in range(50)})
