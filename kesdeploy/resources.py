@@ -177,6 +177,9 @@ class Resource:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the body's JSON, shortened to 16 hex digits: enough to tell change, nothing to attack."""
-        text = json.dumps(asdict(self.body), sort_keys=True, default=str)
+        """SHA-256 of the body's JSON, shortened to 16 hex digits: enough to tell change, nothing to attack.
+
+        TypeError for a body that holds more than plain data: its text could differ from run to run.
+        """
+        text = json.dumps(asdict(self.body), sort_keys=True)
         return hashlib.sha256(f"{self.kind}:{text}".encode()).hexdigest()[:16]
