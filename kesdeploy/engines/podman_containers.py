@@ -58,14 +58,12 @@ class PodmanContainers(PodmanImages):
                 raise
 
     def start(self, name: str) -> None:
-        try:
-            self._start(name, name)
-        except Refused as refusal:
-            if _HIDDEN not in refusal.because:
-                raise
-            # Podman 4 keeps to itself why the network of the pod did not start; asked for that alone it tells.
-            self._start(name, self._infra_of(name))
-            self._start(name, name)
+        # The pod's network first, by itself: Podman 4 keeps its errors to itself when a member brings it up, and then
+        # holds the published ports of the failed attempt, so that a second one would complain of those.
+        infra = self._infra_of(name)
+        if infra != name and not self._is(infra, "running"):
+            self._start(name, infra)
+        self._start(name, name)
 
     def _start(self, name: str, target: str) -> None:
         call = Call(f"Container {name} cannot be started", "POST", f"/containers/{quote(target)}/start")
