@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from kesdeploy.engines import Container, ContainerSpec, LogLine
 
 _TAKEN = re.compile(r":(\d+): bind: address already in use")
-_HIDDEN = "starting some containers"
 
 
 class PodmanContainers(PodmanImages):

@@ -1,0 +1,88 @@
+"""Podman's words for what keeps a container from starting, and what helps (pure; each text was seen on a machine)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from kesdeploy.doctor.finding import Remedy, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kesdeploy.doctor.machine import Machine
+
+UNDO_SETTINGS = "kesdeploy doctor --undo"
+
+
+def recognise(words: str, machine: Machine) -> Remedy:
+    """Tell what helps against an error; an empty Remedy for one that is not known."""
+    for pattern, remedy in _KNOWN:
+        if re.search(pattern, words, re.IGNORECASE):
+            return remedy(machine)
+    return Remedy()
+
+
+def settings_text(settings: tuple[Setting, ...]) -> str:
+    """The settings as containers.conf."""
+    sections = dict.fromkeys(setting.section for setting in settings)
+    blocks = (
+        "\n".join([f"[{name}]", *(f"{s.key} = {s.value}" for s in settings if s.section == name)]) for name in sections
+    )
+    return "\n\n".join(blocks) + "\n"
+
+
+def _limits(machine: Machine) -> Remedy:
+    """The machine forbids what Podman asks for by default (1048576 files): ask for what it allows.
+
+    Both are always named: Podman 4 fills in what is missing with the value that failed.
+    """
+    wanted = (("nofile", machine.open_files), ("nproc", machine.processes))
+    limits = ", ".join(f'"{name}={limit}:{limit}"' for name, limit in wanted if limit > 0)
+    return _mended((Setting("containers", "default_ulimits", f"[{limits}]"),))
+
+
+def _runtime(machine: Machine) -> Remedy:
+    if "runc" not in machine.runtimes:
+        return Remedy(f"{machine.install('runc')} && kesdeploy doctor --fix")
+    return _mended((Setting("engine", "runtime", '"runc"'),))
+
+
+def _mended(settings: tuple[Setting, ...]) -> Remedy:
+    return Remedy("kesdeploy doctor --fix", UNDO_SETTINGS, settings)
+
+
+def _package(name: str) -> Callable[[Machine], Remedy]:
+    return lambda machine: Remedy(machine.install(name))
+
+
+def _tun(machine: Machine) -> Remedy:
+    return Remedy(f"{machine.sudo}chmod 666 /dev/net/tun", f"{machine.sudo}chmod 600 /dev/net/tun")
+
+
+def _sub_ids(machine: Machine) -> Remedy:
+    added = f"{machine.sudo}usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {machine.user}"
+    return Remedy(
+        f"{added} && podman system migrate",
+        f"{machine.sudo}usermod --del-subuids 100000-165535 --del-subgids 100000-165535 {machine.user}",
+    )
+
+
+def _space(_: Machine) -> Remedy:
+    return Remedy("podman system df && podman image prune")
+
+
+_KNOWN: tuple[tuple[str, Callable[[Machine], Remedy]], ...] = (
+    (r"error setting rlimit|setrlimit `?RLIMIT_", _limits),
+    (r"crun: .*cgroup|crun: .*(bpf|systemd|sd-bus)", _runtime),
+    (r"(default OCI runtime|runtime) .*not found|invalid argument: .*OCI runtime", _runtime),
+    (r"/dev/net/tun", _tun),
+    (r"slirp4netns.*(not found|no such file)|could not find slirp4netns", _package("slirp4netns")),
+    (r"pasta.*(not found|no such file)", _package("passt")),
+    (r"(could not find|unable to find|no such file).*netavark|netavark.*(could not be found)", _package("netavark")),
+    (r"iptables|netavark: (code: \d+, msg: )?.*no such file or directory", _package("iptables")),
+    (r"new[ug]idmap.*(not found|no such file)", _package("uidmap")),
+    (r"no sub[ug]id ranges|insufficient .*IDs|not enough .*IDs", _sub_ids),
+    (r"conmon.*(not found|no such file)|could not find a working conmon", _package("conmon")),
+    (r"no space left on device", _space),
+)
