@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import given, keystores, opening
+from kesdeploy import keystores, opening
 from kesdeploy.errors import DataProtected, KesdeployError, SpecError, UsageError
 from kesdeploy.home import Home, write_private
 from kesdeploy.opening import Wish
@@ -39,20 +39,6 @@ def completed(wish: Wish, console: Console, *, ask: bool, always: bool = False) 
     return replace(wish, name=str(answered["name"]), overrides=overrides, secrets={**wish.secrets, **secrets})
 
 
-def keep_secrets(wish: Wish, home: Home) -> None:
-    """Put what was typed or piped into `secrets/`, and see that what a flag points at can be read."""
-    if source := wish.overrides.get("minio.root_password"):
-        given.read("root-password", str(source))
-    for name, value in wish.secrets.items():
-        given.check(name, value)
-    if wish.secrets:
-        opening.refuse_foreign_folder(home)
-        home.prepare()
-    for name, value in wish.secrets.items():
-        if home.read_secret(name) != value:
-            home.write_secret(name, value)
-
-
 def _tree(wish: Wish) -> tuple[Home | None, dict[str, Any]]:
     """What the spec says so far, flags laid over it."""
     from kesdeploy import lacking
@@ -63,12 +49,8 @@ def _tree(wish: Wish) -> tuple[Home | None, dict[str, Any]]:
         if Home.all():
             raise
         home = None
-    body = opening.tree(wish, home)[0] if home else {}
-    if wish.kms and wish.kms not in (body.get("keystore") or {wish.kms: None}):
-        body["keystore"] = {}
-    if home:
-        body.setdefault("name", home.name)
-    for path, value in wish.overrides.items():
+    body, over, _ = opening.layers(wish, home) if home else ({}, wish.overrides, "")
+    for path, value in over.items():
         body = lacking.put(body, path, value)
     return home, body
 
@@ -83,14 +65,14 @@ def write_spec(flags: dict[str, Any], out: Path, console: Console, *, ask: bool,
     from kesdeploy import lacking
 
     if out.exists() and not force:
-        raise UsageError(f"{out} is there already", hint=f"kesdeploy init --out OTHER, or --force to replace it")
+        raise UsageError(f"{out} is there already", hint="kesdeploy init --out OTHER, or --force to replace it")
     wish = completed(Wish("init", str(flags.get("name", "")), overrides=flags), console, ask=ask, always=True)
     body: dict[str, Any] = {}
     for path, value in wish.overrides.items():
         body = lacking.put(body, path, value)
     body.setdefault("name", wish.name or wish.kms)
     spec = lacking.loaded(body, keystores.KEYSTORES)
-    keep_secrets(wish, Home.of(spec.name))
+    opening.keep_secrets(wish, Home.of(spec.name))
     write_private(out, spec.text().encode(), 0o644)
     return Result("init", {"file": str(out), "deployment": spec.name})
 
@@ -108,7 +90,9 @@ def confirm_destroy(wish: Wish, console: Console, *, yes: bool, save: Path | Non
 
     home = opening.which(wish)
     lost = teardown.losses(home)
-    told = f"{lost['objects']} objects ({lost['bytes']} bytes) and {lost['keys']} keys of {home.name!r} are lost for ever"
+    told = (
+        f"{lost['objects']} objects ({lost['bytes']} bytes) and {lost['keys']} keys of {home.name!r} are lost for ever"
+    )
     if not yes and not console.interactive:
         raise DataProtected(f"destroy needs --yes: {told}", hint=f"kesdeploy destroy -n {home.name} --yes")
     console.note(told)

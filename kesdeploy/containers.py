@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from kesdeploy import gate, services
 from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, LABEL, Deployment
@@ -16,6 +16,9 @@ from kesdeploy.errors import Interrupted, ServiceError
 from kesdeploy.keystores.startover import StartOver
 from kesdeploy.plan import Change, Verb
 from kesdeploy.resources import Bootstrap, Container, Pod, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # KES takes its own second to stop, and Podman races with anything shorter than three.
 POD_STOP_TIMEOUT = 10
@@ -153,6 +156,8 @@ def reload(deployment: Deployment, resource: Resource) -> None:
         gate.refresh_kes(deployment)
     else:
         deployment.engine.signal(body.name, body.reload_signal)
+        for address in body.reloads:
+            gate.wait_served(deployment, address)
     deployment.state.has_loaded(resource.address, body.uses, as_of)
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kesdeploy import apply, choosing, containers, observe, opening, ports, topology
-from kesdeploy.asking import keep_secrets
 from kesdeploy.deployment import ADDRESS, Deployment
 from kesdeploy.errors import DataProtected, PortTaken, Problem, UsageError
 from kesdeploy.home import SPEC_FILE, Home
-from kesdeploy.opening import Wish
 from kesdeploy.plan import Plan, Seen, Verb, diff
-from kesdeploy.report import Reporter
 from kesdeploy.resources import Container, File, Resource
 from kesdeploy.result import Result
 from kesdeploy.spec import Network
 from kesdeploy.verify import Check, NotEncrypted, proof, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kesdeploy.opening import Wish
+    from kesdeploy.report import Reporter
 
 STOP_TIMEOUT = 10
 
@@ -31,12 +33,14 @@ def up(wish: Wish, report: Reporter) -> Result:
         _guard(deployment)
         with _nothing_left(home):
             home.prepare()
-            keep_secrets(wish, home)
+            opening.keep_secrets(wish, home)
             wanted = choosing.desired(deployment, choosing.choose(deployment))
             plan = _plan(deployment, wanted)
             _check_ports(deployment, plan)
             _preflight(deployment, plan)
         _record(deployment)
+        if not deployment.spec.network.loopback:
+            report.warn(f"published on {deployment.spec.network.bind}: other machines can reach S3, console and KES")
         apply.apply(plan, deployment)
         checks = _proved(deployment, wanted, plan)
         return _up_result(deployment, plan, checks)
@@ -173,7 +177,9 @@ def _check_ports(deployment: Deployment, plan: Plan) -> None:
         who = "; ".join(f"{p.host} by {ports.holder(p.host) or 'another process'}" for p in taken)
         numbers = ", ".join(str(p.host) for p in taken)
         offset = _free_offset(deployment.spec.network.bind)
-        raise PortTaken(f"port {numbers} is taken", because=f"held: {who}", hint=f"the same command with --port-offset {offset}")
+        raise PortTaken(
+            f"port {numbers} is taken", because=f"held: {who}", hint=f"the same command with --port-offset {offset}"
+        )
 
 
 def _free_offset(bind: str) -> int:
@@ -196,9 +202,9 @@ def _warm() -> None:
 
 
 def _import_slow() -> None:
-    import jinja2  # noqa: F401
-    import minio  # noqa: F401
-    import minio.sseconfig  # noqa: F401
+    import jinja2
+    import minio
+    import minio.sseconfig
 
 
 def _proved(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> tuple[Check, ...]:
@@ -209,7 +215,9 @@ def _proved(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) ->
         if any(c.code == NotEncrypted.code for c in checks):
             minio = next(r for r in wanted if r.address == topology.MINIO)
             deployment.report.note("MinIO started without auto-encryption; it is restarted once")
-            again = diff((minio,), {minio.address: Seen(minio.digest, running=True, stale=frozenset({topology.MINIO_ENV}))})
+            again = diff(
+                (minio,), {minio.address: Seen(minio.digest, running=True, stale=frozenset({topology.MINIO_ENV}))}
+            )
             apply.apply(again, deployment)
             checks = look()
     return checks

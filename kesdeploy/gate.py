@@ -7,11 +7,14 @@ after this.
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
-from kesdeploy import services
-from kesdeploy.deployment import Deployment
+from kesdeploy import pki, services
 from kesdeploy.ensure import FINGERPRINT_CONTEXT, check_fingerprint, fingerprint_file
 from kesdeploy.errors import CertificateError, ServiceError
+
+if TYPE_CHECKING:
+    from kesdeploy.deployment import Deployment
 
 # KES's own words (cmd/kes/server.go), one of them for every SIGHUP.
 RELOADED = "Reloading configuration after SIGHUP signal completed"
@@ -45,7 +48,9 @@ def forget_keys(deployment: Deployment) -> None:
         time.sleep(0.01)
     if RELOADED not in answers[-1]:
         hint = f"kesdeploy logs -n {deployment.name} kes"
-        raise ServiceError("KES refuses its new configuration, and goes on with the old one", because=answers[-1], hint=hint)
+        raise ServiceError(
+            "KES refuses its new configuration, and goes on with the old one", because=answers[-1], hint=hint
+        )
 
 
 def _answers(deployment: Deployment, container: str) -> list[str]:
@@ -55,16 +60,30 @@ def _answers(deployment: Deployment, container: str) -> list[str]:
 
 def refresh_kes(deployment: Deployment) -> None:
     """Have KES take up its new configuration and certificate, and see that it did."""
-    from kesdeploy import pki
-    from kesdeploy.clients import served_certificate
-
     forget_keys(deployment)
-    pair = deployment.home.identity("operator")
-    port = deployment.spec.network.kes_port
-    served = served_certificate(services.reach(deployment.spec), port, timeout=5, client=pair)
-    issued = deployment.home.path("certs/kes-server/public.crt").read_bytes()
-    if pki.describe(served).serial != pki.describe(issued).serial:
-        raise CertificateError("KES still serves its old certificate", hint=f"kesdeploy logs -n {deployment.name} kes")
+    wait_served(deployment, "certificate/kes-server")
     kes = services.kes(deployment.spec, deployment.home)
     for name in ("minio", "operator"):
         kes.describe_identity(pki.identity(deployment.home.identity(name)[0].read_bytes()))
+
+
+def wait_served(deployment: Deployment, address: str) -> None:
+    """Until the certificate that was issued is the one that is served: a signal is a request, not a proof.
+
+    Raises CertificateError after the deployment's timeout; the old certificate then still serves.
+    """
+    from kesdeploy.clients import served_certificate
+
+    part = address.partition("/")[2]
+    issued = pki.describe(deployment.home.path(f"certs/{part}/public.crt").read_bytes()).serial
+    port, client = services.port(deployment.spec, part), deployment.home.identity("operator")
+    deadline = time.monotonic() + deployment.timeout
+    while (
+        pki.describe(served_certificate(services.reach(deployment.spec), port, timeout=5, client=client)).serial
+        != issued
+    ):
+        if time.monotonic() > deadline:
+            raise CertificateError(
+                f"{part} still serves its old certificate", hint=f"kesdeploy logs -n {deployment.name}"
+            )
+        time.sleep(0.05)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kesdeploy import keystores, spec, topology, yamltext
+from kesdeploy import given, keystores, spec, topology, yamltext
 from kesdeploy.deployment import LABEL, Deployment, clock
-from kesdeploy.engines import Engine
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.errors import DataProtected, UsageError
 from kesdeploy.home import Home, parent
-from kesdeploy.report import Reporter
-from kesdeploy.spec import Spec
 from kesdeploy.state import StateFile, locked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from kesdeploy.engines import Engine
+    from kesdeploy.report import Reporter
+    from kesdeploy.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -81,15 +84,24 @@ def tree(wish: Wish, home: Home) -> tuple[dict[str, Any], str]:
         raise UsageError(f"cannot read {path}", because=str(error)) from error
 
 
-def load(wish: Wish, home: Home) -> Spec:
-    """The deployment's Spec: flags over file over defaults."""
+def layers(wish: Wish, home: Home) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """What the file says, what the command line lays over it, and where the file stands."""
     body, where = tree(wish, home)
-    if wish.kms and wish.kms not in (body.get("keystore") or {wish.kms: None}):
-        # Another KMS on the command line takes the place of the one in the file; data is guarded elsewhere.
+    written, over = body.get("keystore") or {}, dict(wish.overrides)
+    if wish.kms in written:
+        # `--kms` names what is there already: it must not empty the section.
+        over = {path: value for path, value in over.items() if path != f"keystore.{wish.kms}"}
+    elif wish.kms:
+        # Another KMS takes the place of the one in the file; data is guarded elsewhere.
         body["keystore"] = {}
     body.setdefault("name", home.name)
-    overrides = {**wish.overrides, "name": home.name} if wish.name else wish.overrides
-    return spec.load_tree(body, overrides, keystores.FIELDS, where=where)
+    return body, {**over, "name": home.name} if wish.name else over, where
+
+
+def load(wish: Wish, home: Home) -> Spec:
+    """The deployment's Spec: flags over file over defaults."""
+    body, over, where = layers(wish, home)
+    return spec.load_tree(body, over, keystores.FIELDS, where=where)
 
 
 @contextmanager
@@ -116,10 +128,22 @@ def _engine(wanted: Spec, home: Home) -> Iterator[tuple[Engine, StateFile]]:
         engine.close()
 
 
-def _deployment(  # noqa: PLR0913, PLR0917
-    wish: Wish, wanted: Spec, home: Home, engine: Engine, state: StateFile, report: Reporter
-) -> Deployment:
+def _deployment(wish: Wish, wanted: Spec, home: Home, engine: Engine, state: StateFile, report: Reporter) -> Deployment:
     return Deployment(wanted, home, engine, state, report, wish.timeout, clock(), Event())
+
+
+def keep_secrets(wish: Wish, home: Home) -> None:
+    """Put what was typed or piped into `secrets/`, and see that what a flag points at can be read."""
+    if source := wish.overrides.get("minio.root_password"):
+        given.read("root-password", str(source))
+    for name, value in wish.secrets.items():
+        given.check(name, value)
+    if wish.secrets:
+        refuse_foreign_folder(home)
+        home.prepare()
+    for name, value in wish.secrets.items():
+        if home.read_secret(name) != value:
+            home.write_secret(name, value)
 
 
 def refuse_foreign_folder(home: Home) -> None:

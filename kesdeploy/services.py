@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kesdeploy.errors import KesdeployError, ServiceError
-from kesdeploy.spec import Spec
 
 if TYPE_CHECKING:
     from kesdeploy.clients.kes import Kes
     from kesdeploy.clients.minio import Minio
     from kesdeploy.deployment import Deployment
     from kesdeploy.home import Home
+    from kesdeploy.spec import Spec
 
 REQUEST_TIMEOUT = 15.0
 
@@ -22,6 +22,12 @@ def reach(spec: Spec) -> str:
     if bind in ("0.0.0.0", "::"):
         return "127.0.0.1" if bind == "0.0.0.0" else "[::1]"
     return f"[{bind}]" if ":" in bind else bind
+
+
+def port(spec: Spec, part: str) -> int:
+    """The port of this machine under which a part is published; a keystore of ours is the third."""
+    network = spec.network
+    return {"kes-server": network.kes_port, "minio-server": network.s3_port}.get(part, network.vault_port)
 
 
 def kes(spec: Spec, home: Home, *, identity: str = "operator", timeout: float = REQUEST_TIMEOUT) -> Kes:

@@ -48,7 +48,7 @@ def _checks(deployment: Deployment, desired: tuple[Resource, ...], *, forget: bo
             yield _look(deployment, f"{resource.name} runs as planned", lambda d, r=resource: _runs(d, r))
     for resource in desired:
         if isinstance(resource.body, Certificate):
-            port = _port(deployment, resource)
+            port = services.port(deployment.spec, resource.name)
             yield _look(deployment, f"certificate of {resource.name}", lambda d, r=resource, p=port: _served(d, r, p))
     yield _look(deployment, "KES knows its client", _client)
     yield _look(deployment, "KES refuses a stranger", _stranger)
@@ -65,7 +65,13 @@ def _look(deployment: Deployment, name: str, look: Look) -> Check:
         what = getattr(error, "what", str(error))
         because = getattr(error, "because", "")
         hint = getattr(error, "hint", "") or f"kesdeploy logs -n {deployment.name}"
-        return Check(name, ok=False, evidence=f"{what}: {because}" if because else what, hint=hint, code=getattr(error, "code", ""))
+        return Check(
+            name,
+            ok=False,
+            evidence=f"{what}: {because}" if because else what,
+            hint=hint,
+            code=getattr(error, "code", ""),
+        )
 
 
 def _runs(deployment: Deployment, resource: Resource) -> str:
@@ -77,13 +83,10 @@ def _runs(deployment: Deployment, resource: Resource) -> str:
         state = found.state if found else "missing"
         raise ServiceError(f"{resource.body.name} is {state}", hint=f"kesdeploy up -n {deployment.name}")
     if found.labels.get(DIGEST) != resource.digest:
-        raise ServiceError(f"{resource.body.name} is not what the spec wants", hint=f"kesdeploy up -n {deployment.name}")
+        raise ServiceError(
+            f"{resource.body.name} is not what the spec wants", hint=f"kesdeploy up -n {deployment.name}"
+        )
     return f"{found.image}, since {found.started_at[:19]}"
-
-
-def _port(deployment: Deployment, resource: Resource) -> int:
-    network = deployment.spec.network
-    return {"kes-server": network.kes_port, "minio-server": network.s3_port}.get(resource.name, network.vault_port)
 
 
 def _served(deployment: Deployment, resource: Resource, port: int) -> str:
