@@ -1,29 +1,62 @@
-"""KES's configuration as we allow it (kesconf/config.go of 2025-03-12). KES ignores what it does not know; we refuse it.
+"""What a kes-config.yaml may say, checked before KES reads it.
 
-To add a keystore: its section below, and its name in `Keystores`.
+KES 2025-03-12 ignores what it does not know, takes `15` for no duration and a `*` inside of a pattern for a letter, and
+finds a bad policy only after it has said that it is running. So all of it is checked here, more strictly than by KES:
+`keys` and `tls.proxy`, which it reads and does nothing with, are unknown as well. Source: kesconf/config.go, auth.go.
+
+A further keystore is one class and one line in `Keystore`.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StrictBool, ValidationError, model_validator
 
+from kesdeploy.durations import milliseconds
 from kesdeploy.errors import Problem, SpecError
+from kesdeploy.kes_routes import ROUTES, WITHOUT_IDENTITY, reaches
 from kesdeploy.objections import SECRET, objections
-from kesdeploy.spec import Duration
+from kesdeploy.spec import Duration, Section
+from kesdeploy.yamltext import parse
+
+LAST_PORT = 65535
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def check(text: str, *, where: str = "kes-config.yaml") -> None:
+    """SpecError with every problem of this configuration, each with its path; secrets are not repeated."""
+    tree = parse(text, where=where)
+    try:
+        KesConfig.model_validate(tree)
+    except ValidationError as error:
+        found = tuple(Problem("spec", f"{where}: {what}") for what in objections(error, KesConfig))
+        raise SpecError(
+            f"KES would not take {where} as it is meant", found=found, hint="`kesdeploy render` shows it"
+        ) from None
+
+
+def _socket(value: str) -> str:
+    found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([1-9][0-9]{0,4})", value)
+    if not found or int(found[3]) > LAST_PORT:
+        raise ValueError("KES takes IP:PORT only, as in 0.0.0.0:7373 or [::]:7373; no host name")
+    address = ipaddress.ip_address(found[1] or found[2])
+    if isinstance(address, ipaddress.IPv6Address) != bool(found[1]):
+        raise ValueError("only an IPv6 address stands in brackets")
+    return value
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"(?!-)[0-9A-Za-z_-]{1,80}(?<!-)", value) or not value.strip("_"):
+        raise ValueError("a name is 1 to 80 of A-Z, a-z, 0-9, '-' and '_', with no '-' at either end")
+    return value
 
 
 def _identity(value: str) -> str:
+    # KES compares the text: one capital letter, and nobody has this identity.
     if not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise ValueError("an identity is 64 lower-case hex digits: KES compares it letter by letter")
+        raise ValueError("an identity is 64 lower-case hexadecimal digits")
     return value
 
 
@@ -32,169 +65,198 @@ def _admin(value: str) -> str:
 
 
 def _pattern(value: str) -> str:
-    if not value.startswith("/") or "*" in value[:-1] or "?" in value:
-        raise ValueError("KES matches a path or, with one `*` at the end, its beginning; nothing else")
+    if "*" in value[:-1] or "?" in value:
+        raise ValueError("KES matches prefixes: a '*' at the end is all it knows, so this would match nothing")
+    if not reaches(value):
+        raise ValueError("no request has such a path: this would match nothing")
     return value
 
 
-def _listen(value: str) -> str:
-    host, colon, port = value.rpartition(":")
-    if not colon or not port.isdigit():
-        raise ValueError("IP:PORT is needed")
-    if host:
-        ipaddress.ip_address(host.strip("[]"))
+def _route(value: str) -> str:
+    if value not in ROUTES:
+        raise ValueError("not a path of KES's API, as it is registered: with a '/' at the end where names follow")
     return value
 
 
-def _https(value: str) -> str:
-    if not value.startswith("https://"):
-        raise ValueError("an https:// address is needed")
+def _path(value: str) -> str:
+    if not value.startswith("/"):
+        raise ValueError("an absolute path is needed: KES's working folder is not ours to know")
     return value
 
 
-Pattern = Annotated[str, AfterValidator(_pattern)]
-Identity = Annotated[str, AfterValidator(_identity)]
-Endpoint = Annotated[str, AfterValidator(_https)]
+def _switch(value: str) -> str:
+    if value.lower() not in ("on", "off"):
+        raise ValueError("on or off")
+    return value
+
+
+def _level(value: str) -> str:
+    if value.lower() not in ("on", "off", "debug", "info", "warn", "error"):
+        raise ValueError("on, off, debug, info, warn or error")
+    return value
+
+
+def _endpoint(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value):
+        raise ValueError("an address is http:// or https://, host, port and path")
+    return value
+
+
+Text = Annotated[str, Field(min_length=1)]
 Hidden = Annotated[str, Field(min_length=1, json_schema_extra=SECRET)]
-Given = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, AfterValidator(_name)]
+Path = Annotated[str, AfterValidator(_path)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+Patterns = Annotated[list[Pattern], Field(default_factory=list)]
 
 
-class Admin(_Section):
+class Admin(Section):
     identity: Annotated[str, AfterValidator(_admin)]
 
 
-class Tls(_Section):
-    key: Given
-    cert: Given
-    auth: Literal["on", "off"] = "off"
-    ca: str = ""
+class Tls(Section):
+    key: Path
+    cert: Path
+    password: Hidden | None = None
+    auth: Annotated[str, AfterValidator(_switch)] = "off"
+    ca: Path | None = None
 
 
-class Policy(_Section):
-    allow: tuple[Pattern, ...] = ()
-    deny: tuple[Pattern, ...] = ()
-    identities: tuple[Identity, ...] = ()
+class Policy(Section):
+    allow: Patterns
+    deny: Patterns
+    identities: list[Annotated[str, AfterValidator(_identity)]] = Field(default_factory=list)
 
 
-class Expiry(_Section):
-    # Without both of these KES 2025-03-12 forgets every key after 30 seconds (cmd/kes/server.go).
+class Expiry(Section):
+    """Both times are needed: KES keeps keys for 30 s at most when `unused` is left out or 0, whatever `any` says."""
+
     any: Duration
     unused: Duration
     offline: Duration = "0s"
 
+    @model_validator(mode="after")
+    def _unused(self) -> Expiry:
+        if not milliseconds(self.unused):
+            raise ValueError("unused: with 0s KES keeps every key for 30s at most; say how long")
+        return self
 
-class Cache(_Section):
+
+class Cache(Section):
     expiry: Expiry
 
 
-class Api(_Section):
-    skip_auth: bool = Field(default=False, strict=True)
+class Route(Section):
+    skip_auth: StrictBool = False
     timeout: Duration = "0s"
 
 
-class Log(_Section):
-    error: Literal["on", "off", "error", "warn", "info", "debug"] = "on"
-    audit: Literal["on", "off", "error", "warn", "info", "debug"] = "on"
+class Log(Section):
+    error: Annotated[str, AfterValidator(_level)] = "info"
+    audit: Annotated[str, AfterValidator(_level)] = "info"
 
 
-class Fs(_Section):
-    path: Given
+class Fs(Section):
+    path: Path
 
 
-class AppRole(_Section):
-    engine: str = "approle"
-    namespace: str = ""
+class AppRole(Section):
+    engine: Text = "approle"
+    namespace: Text | None = None
     id: Hidden
     secret: Hidden
 
 
-class Kubernetes(_Section):
-    engine: str = "kubernetes"
-    namespace: str = ""
-    role: Given
+class Kubernetes(Section):
+    engine: Text = "kubernetes"
+    namespace: Text | None = None
+    role: Text
     jwt: Hidden
+    """The token, or the file that holds it: with a '/' in it, it is a file."""
 
 
-class Transit(_Section):
-    engine: str = "transit"
-    key: Given
+class Transit(Section):
+    engine: Text = "transit"
+    key: Text
 
 
-class VaultTls(_Section):
-    key: str = ""
-    cert: str = ""
-    ca: str = ""
+class ClientTls(Section):
+    key: Path | None = None
+    cert: Path | None = None
+    ca: Path | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> ClientTls:
+        if bool(self.key) != bool(self.cert):
+            raise ValueError("key and cert belong together")
+        return self
 
 
-class Status(_Section):
-    ping: Duration
+class Status(Section):
+    ping: Duration = "15s"
 
 
-class Vault(_Section):
-    endpoint: Endpoint
-    engine: Given = "kv"
-    version: Literal["v1", "v2"]
-    namespace: str = ""
+class Vault(Section):
+    endpoint: Annotated[str, AfterValidator(_endpoint)]
+    engine: Text = "kv"
+    version: Annotated[str, Field(pattern=r"^v[12]$")] = "v1"
+    namespace: Text | None = None
     prefix: str = ""
     approle: AppRole | None = None
     kubernetes: Kubernetes | None = None
     transit: Transit | None = None
-    tls: VaultTls = VaultTls()
+    tls: ClientTls | None = None
     status: Status | None = None
 
     @model_validator(mode="after")
     def _one_login(self) -> Vault:
-        if (self.approle is None) == (self.kubernetes is None):
-            raise ValueError("exactly one of approle and kubernetes is needed")
+        _exactly_one(self, ("approle", "kubernetes"))
         return self
 
 
-class Keystores(_Section):
+class Keystore(Section):
     fs: Fs | None = None
     vault: Vault | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> Keystores:
-        if len([kind for kind, section in self if section is not None]) != 1:
-            raise ValueError("exactly one keystore is needed")
+    def _one(self) -> Keystore:
+        _exactly_one(self, tuple(type(self).model_fields))
         return self
 
 
-class KesConfig(_Section):
-    version: Literal["v1"]
-    address: Annotated[str, AfterValidator(_listen)]
+class KesConfig(Section):
+    version: Annotated[str, Field(pattern="^v1$")] = "v1"
+    address: Annotated[str, AfterValidator(_socket)] = "0.0.0.0:7373"
     admin: Admin
     tls: Tls
-    policy: dict[str, Policy]
-    cache: Cache
-    api: dict[str, Api] = {}
-    log: Log = Log()
-    keystore: Keystores
+    policy: dict[Name, Policy] = Field(default_factory=dict)
+    cache: Cache | None = None
+    api: dict[Annotated[str, AfterValidator(_route)], Route] = Field(default_factory=dict)
+    log: Log | None = None
+    keystore: Keystore
 
     @model_validator(mode="after")
-    def _identities_once(self) -> KesConfig:
-        named = [identity for policy in self.policy.values() for identity in policy.identities]
-        if len(set(named)) != len(named) or self.admin.identity in named:
-            raise ValueError("an identity has one policy, and no more")
+    def _identities(self) -> KesConfig:
+        """KES finds these only after its banner (initPolicies), and ends."""
+        owner = {self.admin.identity: "admin"}
+        for name, policy in self.policy.items():
+            for identity in policy.identities:
+                if identity in owner:
+                    raise ValueError(f"policy.{name}.identities: {identity} belongs to {owner[identity]} already")
+                owner[identity] = f"policy {name}"
+        return self
+
+    @model_validator(mode="after")
+    def _open_routes(self) -> KesConfig:
+        for path, route in self.api.items():
+            if route.skip_auth and path not in WITHOUT_IDENTITY:
+                raise ValueError(
+                    f"api.{path}.skip_auth: anybody could use it; only {', '.join(WITHOUT_IDENTITY)} may be open"
+                )
         return self
 
 
-def check(text: str) -> None:
-    """Raises SpecError with every problem and its path when KES would ignore, misread or refuse something of this."""
-    try:
-        # Booleans as YAML 1.2 has them, which KES's parser follows: `on` is a word.
-        KesConfig.model_validate(yaml.load(text, Loader=_Loader))  # noqa: S506 - a SafeLoader
-    except ValidationError as error:
-        found = tuple(Problem("kes-config", text) for text in objections(error, KesConfig))
-        raise SpecError("KES would not do what its configuration says", found=found, hint="please report it") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """A SafeLoader that takes only `true` and `false` for booleans."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+def _exactly_one(section: Section, names: tuple[str, ...]) -> None:
+    given = [name for name in names if getattr(section, name) is not None]
+    if len(given) != 1:
+        raise ValueError(f"exactly one of {', '.join(names)} is needed ({', '.join(given) or 'none'} given)")

@@ -15,6 +15,7 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SerializeAsAny,
@@ -22,14 +23,13 @@ from pydantic import (
     model_validator,
 )
 
+from kesdeploy.durations import duration
 from kesdeploy.errors import Problem, SpecError
 from kesdeploy.objections import SECRET, did_you_mean, objections
 from kesdeploy.yamltext import parse
 
 VERSION = 1
 DEFAULT_KEY = "minio-backend-default-key"
-UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
-MOST_MS = 2**63 // 10**6
 
 
 class Section(BaseModel):
@@ -69,15 +69,6 @@ def _address(value: str) -> str:
     return str(ipaddress.ip_address(value))
 
 
-def _duration(value: str) -> str:
-    if not re.fullmatch(r"([0-9]+(ms|s|m|h))+", value):
-        raise ValueError("a duration needs a unit, as in 30s, 5m or 1h30m")
-    # KES counts nanoseconds in 64 bits.
-    if sum(int(n) * UNITS[unit] for n, unit in re.findall(r"([0-9]+)(ms|s|m|h)", value)) >= MOST_MS:
-        raise ValueError("a duration is at most 292 years")
-    return value
-
-
 def secret_source(value: str) -> str:
     """Where a secret is to be read from: `@FILE` or `env:NAME`, never the secret itself."""
     if not re.fullmatch(r"@.+|env:[A-Za-z_][A-Za-z0-9_]*", value):
@@ -90,7 +81,7 @@ DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
 KeyName = Annotated[str, AfterValidator(_key_name)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]
 Address = Annotated[str, AfterValidator(_address)]
-Duration = Annotated[str, AfterValidator(_duration)]
+Duration = Annotated[str, BeforeValidator(duration)]
 SecretSource = Annotated[str, AfterValidator(secret_source), Field(json_schema_extra=SECRET)]
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
 
