@@ -74,7 +74,8 @@ def test_it_ends_by_itself_when_we_are_killed(engine: Engine, monkeypatch: pytes
         "p = Podman(Address('', 'x')); p.containers({}); print(p._companion.pid, flush=True)\n"
         "import time; time.sleep(60)"
     )
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
     assert child.stdout
     service = int(child.stdout.readline())
     time.sleep(2.5)
@@ -220,7 +221,7 @@ def _kill(podman: Podman) -> None:
     assert podman._companion
     pid = podman._companion.pid
     assert pid
-    os.kill(pid, signal.SIGKILL)
+    os.killpg(pid, signal.SIGKILL)
     time.sleep(0.1)
 
 
