@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, ValidationError, model_validator
 
@@ -23,6 +23,7 @@ from kesdeploy.spec import Duration, Section
 from kesdeploy.yamltext import parse
 
 LAST_PORT = 65535
+HINT = "`kesdeploy render` shows it; when it is not what your spec says, please report it"
 
 
 def check(text: str, *, where: str = "kes-config.yaml") -> None:
@@ -32,9 +33,7 @@ def check(text: str, *, where: str = "kes-config.yaml") -> None:
         KesConfig.model_validate(tree)
     except ValidationError as error:
         found = tuple(Problem("spec", f"{where}: {what}") for what in objections(error, KesConfig))
-        raise SpecError(
-            f"KES would not take {where} as it is meant", found=found, hint="`kesdeploy render` shows it"
-        ) from None
+        raise SpecError(f"KES would not take {where} as it is meant", found=found, hint=HINT) from None
 
 
 def _socket(value: str) -> str:
@@ -97,8 +96,8 @@ def _level(value: str) -> str:
 
 
 def _endpoint(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value):
-        raise ValueError("an address is http:// or https://, host, port and path")
+    if not re.fullmatch(r"https://[^\s/@]+(/\S*)?", value):
+        raise ValueError("an address is https://, host, port and path, no more")
     return value
 
 
@@ -199,7 +198,7 @@ class Status(Section):
 class Vault(Section):
     endpoint: Annotated[str, AfterValidator(_endpoint)]
     engine: Text = "kv"
-    version: Annotated[str, Field(pattern=r"^v[12]$")] = "v1"
+    version: Literal["v1", "v2"]
     namespace: Text | None = None
     prefix: str = ""
     approle: AppRole | None = None
@@ -225,12 +224,12 @@ class Keystore(Section):
 
 
 class KesConfig(Section):
-    version: Annotated[str, Field(pattern="^v1$")] = "v1"
+    version: Literal["v1"]
     address: Annotated[str, AfterValidator(_socket)] = "0.0.0.0:7373"
     admin: Admin
     tls: Tls
     policy: dict[Name, Policy] = Field(default_factory=dict)
-    cache: Cache | None = None
+    cache: Cache
     api: dict[Annotated[str, AfterValidator(_route)], Route] = Field(default_factory=dict)
     log: Log | None = None
     keystore: Keystore

@@ -87,7 +87,7 @@ SITE = Site("/root", "0:0", {name: Pick(name, (name,)) for name in ("kes", "mini
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_what_we_render_is_good(sample, monkeypatch):
-    """With a different identity each; of the other placeholders, KES would refuse only the version that Vault is asked for."""
+    """With a different identity each. Of the other placeholders, KES would refuse only the version that Vault tells."""
     monkeypatch.setattr(Ref, "__str__", lambda ref: sha256(ref.name.encode()).hexdigest())
     resources = topology.desired(load(sample.read_text(), {}, FIELDS), SITE)
     (body,) = (resource.body for resource in resources if resource.address == topology.KES_CONFIG)
@@ -95,7 +95,19 @@ def test_what_we_render_is_good(sample, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "path", ["admin", "admin identity", "tls", "tls key", "tls cert", "keystore", "keystore fs path"]
+    "path",
+    [
+        "version",
+        "cache",
+        "cache expiry unused",
+        "admin",
+        "admin identity",
+        "tls",
+        "tls key",
+        "tls cert",
+        "keystore",
+        "keystore fs path",
+    ],
 )
 def test_what_kes_needs(path):
     assert problems(with_(path, NONE)) == [f"{path.replace(' ', '.')}: required"]
@@ -289,6 +301,8 @@ def test_exactly_one_login():
     [
         ({"endpoint": NONE}, "endpoint"),
         ({"endpoint": "vault:8200"}, "endpoint"),
+        ({"endpoint": "http://vault:8200"}, "endpoint"),
+        ({"version": NONE}, "version"),
         ({"version": "2"}, "version"),
         ({"version": 2}, "version"),
         ({"approle": {"id": "x"}}, "approle.secret"),
