@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 from kesdeploy.errors import CertificateError, ServiceError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from urllib3 import PoolManager
 
 Pair = tuple[Path, Path]
+SUCCESS = range(200, 300)
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Answer:
 
 
 class Door:
-    """A service at `address`. `ca`: the only trusted authority (None for plain HTTP); `pair`: client certificate and key.
+    """A service at `address`. `ca`: the only trusted authority (None: plain HTTP); `pair`: client certificate and key.
 
     `timeout` is in seconds, for connecting and for each read. Proxies of the environment are never used. Safe to share
     between threads; connections are kept alive.
@@ -60,7 +62,7 @@ class Door:
         """An answer of 2xx; any other is a ServiceError: `what`, because of the server's own message."""
         data = json.dumps(body).encode() if body is not None else None
         answer = self.ask(method, path, body=data, headers={"Content-Type": "application/json"} if data else None)
-        if answer.status // 100 != 2:
+        if answer.status not in SUCCESS:
             raise ServiceError(what, because=message(answer), status=answer.status)
         return answer
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from kesdeploy.clients import Door, message
 from kesdeploy.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 # A listing ends after this many names, and cannot be followed further (kes.md 5.2).
 PAGE = 1024
@@ -58,7 +61,7 @@ class Kes:
     def create_key(self, name: str) -> bool:
         """Whether the key is new. One that exists already is left as it is.
 
-        An answer that gets lost leaves it undetermined (kes.md 10.2): the key is then looked for, and True if it is there.
+        An answer that gets lost leaves it undetermined: the key is then looked for, and True if it is there.
         """
         try:
             answer = self._door.ask("PUT", f"/v1/key/create/{_part(name)}")
@@ -68,9 +71,9 @@ class Kes:
             except ServiceError:
                 raise lost from None
             return True
-        if answer.status == 400 and "already exists" in message(answer):
+        if answer.status == HTTPStatus.BAD_REQUEST and "already exists" in message(answer):
             return False
-        if answer.status != 200:
+        if answer.status != HTTPStatus.OK:
             raise ServiceError(f"KES does not create the key {name!r}", because=message(answer), status=answer.status)
         return True
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +16,10 @@ from kesdeploy.clients import Answer, Door, cause, message
 from kesdeploy.errors import ServiceError
 
 if TYPE_CHECKING:
-    from minio import Minio as S3
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from minio import Minio as S3Client
 
 REGION = "us-east-1"
 ARN = "arn:aws:kms:"
@@ -59,7 +61,7 @@ class Minio:
         self._health("live")
 
     def ready(self) -> None:
-        """Ready for S3 *and* able to use the KMS: `ready` asks it for a data key, `cluster` for the drives (minio.md 4.1)."""
+        """Ready for S3 *and* able to use the KMS: `ready` asks it for a data key, `cluster` for the drives."""
         for path in ("ready", "cluster"):
             answer = self._health(path)
             if state := answer.headers.get("X-Minio-Server-Status"):
@@ -67,7 +69,7 @@ class Minio:
 
     def _health(self, path: str) -> Answer:
         answer = self._door.ask("GET", f"/minio/health/{path}")
-        if answer.status != 200:
+        if answer.status != HTTPStatus.OK:
             raise ServiceError(f"MinIO is not ready ({path})", because=_words(answer), status=answer.status)
         return answer
 
@@ -80,34 +82,34 @@ class Minio:
         return dict(self._signed("GET", "/minio/kms/v1/status").json())
 
     def _signed(self, method: str, path: str) -> Answer:
-        from minio.credentials import Credentials
+        from minio.credentials.credentials import Credentials
         from minio.signer import sign_v4_s3
 
         now, empty = datetime.now(UTC), hashlib.sha256(b"").hexdigest()
         url = urlsplit(self._door.address + path)
-        headers = {"Host": url.netloc, "x-amz-content-sha256": empty, "x-amz-date": now.strftime("%Y%m%dT%H%M%SZ")}
-        credentials = Credentials(self._user, self._password)
-        headers = sign_v4_s3(
+        plain = {"Host": url.netloc, "x-amz-content-sha256": empty, "x-amz-date": now.strftime("%Y%m%dT%H%M%SZ")}
+        signed = sign_v4_s3(
             method=method,
             url=url,
             region=REGION,
-            headers=headers,
-            credentials=credentials,
+            headers=dict(plain),
+            credentials=Credentials(self._user, self._password),
             content_sha256=empty,
             date=now,
         )
+        headers = {name: str(value) for name, value in signed.items()}
         answer = self._door.ask(method, path, headers=headers)
-        if answer.status != 200:
+        if answer.status != HTTPStatus.OK:
             raise ServiceError("MinIO does not answer for its KMS", because=_words(answer), status=answer.status)
         return answer
 
     @cached_property
-    def s3(self) -> S3:
+    def s3(self) -> S3Client:
         """The `minio` package's client, over the same door."""
-        from minio import Minio as S3
+        from minio import Minio as S3Client
 
         url = urlsplit(self._door.address)
-        return S3(
+        return S3Client(
             endpoint=url.netloc,
             access_key=self._user,
             secret_key=self._password,
