@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kesdeploy import opening, pki, services, topology
 from kesdeploy.errors import UsageError
 from kesdeploy.home import Home, write_private
-from kesdeploy.opening import Wish
-from kesdeploy.report import Reporter
 from kesdeploy.result import Result
-from kesdeploy.spec import Spec
+
+if TYPE_CHECKING:
+    from kesdeploy.opening import Wish
+    from kesdeploy.report import Reporter
+    from kesdeploy.spec import Spec
 
 
 def exports(wish: Wish, report: Reporter, *, only: str = "", kes: bool = False) -> Result:
@@ -37,7 +40,7 @@ def _s3(spec: Spec, home: Home, user: str, password: str, report: Reporter) -> d
     }
     if spec.https:
         found["AWS_CA_BUNDLE"] = str(home.ca_cert)
-    # mc never undoes percent-encoding, and takes the first colons for its own (decisions 18).
+    # mc never undoes percent-encoding, and takes the first colons for its own.
     if ":" in user or ":" in password:
         report.warn("mc cannot take a user or password with ':' from the environment; MC_HOST is left out")
         return found

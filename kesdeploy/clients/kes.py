@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# A listing ends after this many names, and cannot be followed further (kes.md 5.2).
+# A listing ends after this many names, and cannot be followed further.
 PAGE = 1024
 
 

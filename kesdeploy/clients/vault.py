@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-# An init that times out goes on in the server, and its keys are lost for ever (decisions 8).
+# An init that times out goes on in the server, and its keys are lost for ever.
 INIT_SECONDS = 60.0
 
 
@@ -111,7 +111,7 @@ class Vault:
         return Token(tuple(found["policies"]), found["ttl"], found.get("period") or 0, found.get("renewable", False))
 
     def revoke_self(self) -> None:
-        """Make the token worthless. A root token that is gone cannot come back (decisions 11)."""
+        """Make the token worthless. A root token that is gone cannot come back."""
         self._ask("Vault does not revoke the token", lambda: self._door.post("/v1/auth/token/revoke-self"))
         self._become("")
 
@@ -150,7 +150,7 @@ class Vault:
             self._ask(what, lambda: self._sys.enable_auth_method("approle", path=mount))
 
     def ensure_role(self, name: str, policies: Iterable[str], *, period: str = "5m", mount: str = "approle") -> None:
-        """A role as KES needs it: a periodic token, and secret ids that neither expire nor run out (kes.md 2.3)."""
+        """A role as KES needs it: a periodic token, and secret ids that neither expire nor run out."""
         settings = {
             "token_policies": list(policies),
             "token_period": period,

@@ -31,7 +31,7 @@ class Refused(EngineError):
 
 
 class TimedOut(EngineError):
-    """Podman did not answer in time. It carries on: what was asked may still happen (engines.md 1.6)."""
+    """Podman did not answer in time. It carries on: what was asked may still happen."""
 
 
 class NotListening(EngineError):

@@ -128,7 +128,7 @@ def listed_pod(raw: Raw, containers: Iterable[Raw]) -> Pod:
 def _is_broken(members: list[Raw]) -> bool:
     """Somebody runs without the network that the infra container holds: it died, or was started anew after them.
 
-    Podman calls such a pod Running after `pod start`, and its published ports are dead (engines.md 1.2).
+    Podman calls such a pod Running after `pod start`, and its published ports are dead.
     """
     running = [c for c in members if not c["IsInfra"] and c["State"] == "running"]
     infra = next((c for c in members if c["IsInfra"]), None)

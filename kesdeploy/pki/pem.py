@@ -46,7 +46,7 @@ def new_key(kind: str) -> PrivateKeyTypes:
 
 
 def dump_key(key: PrivateKeyTypes) -> bytes:
-    """PKCS#8 in PEM, unencrypted: exactly one block, because MinIO refuses a second one (minio.md 1.5)."""
+    """PKCS#8 in PEM, unencrypted: exactly one block, because MinIO refuses a second one."""
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
