@@ -6,12 +6,11 @@ command, ends in the same place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from kesdeploy import containers, ensure
-from kesdeploy.deployment import Deployment
 from kesdeploy.errors import Interrupted, KesdeployError
 from kesdeploy.plan import Change, Plan, Verb
 from kesdeploy.resources import (
@@ -29,6 +28,11 @@ from kesdeploy.resources import (
     Secret,
     Trust,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kesdeploy.deployment import Deployment
 
 # Two cores, and an engine that serialises its store: more workers gain nothing.
 WORKERS = 4
@@ -110,7 +114,7 @@ def _step(deployment: Deployment, change: Change) -> None:
 
 
 def title(change: Change) -> str:
-    """One step in the user's words, as in `start container kes-server`; empty for small files, which are many and quick."""
+    """One step in the user's words, as in `start container kes-server`; empty for small files: many, and quick."""
     kind, _, name = change.address.partition("/")
     match kind:
         case "container" | "bucket":

@@ -1,16 +1,21 @@
-"""Which images this deployment runs: what it runs already, else what the spec and the catalogue say. Never backwards."""
+"""Which images a deployment runs: what it runs already, else what the spec and the catalogue say. Never backwards."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from kesdeploy import __version__, topology
-from kesdeploy.deployment import Deployment
 from kesdeploy.errors import DataProtected
 from kesdeploy.keystores import Pick, Site
-from kesdeploy.resources import Resource
 from kesdeploy.state import Pinned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kesdeploy.deployment import Deployment
+    from kesdeploy.images import Mode
+    from kesdeploy.resources import Resource
 
 
 def overrides(deployment: Deployment) -> dict[str, str]:
@@ -68,7 +73,7 @@ def _settled(deployment: Deployment, wanted: tuple[str, ...]) -> bool:
     return all(deployment.engine.image(pinned.id) for pinned in state.images.values())
 
 
-def _mode(deployment: Deployment) -> str:
+def _mode(deployment: Deployment) -> Mode:
     """`auto` decides once; the answer is recorded."""
     recorded, source = deployment.state.value.sandbox, deployment.spec.images.source
     if source == "auto" and recorded is not None:

@@ -84,7 +84,7 @@ def _create(deployment: Deployment, resource: Resource) -> None:
 
 
 def ensure_bootstrap(deployment: Deployment, resource: Resource, _: Change) -> None:
-    """The keystore's service, ready for KES; made again when nobody can open it and nothing was ever stored below it."""
+    """The keystore's service, ready for KES; made again when nobody can open it and nothing was stored there."""
     assert isinstance(resource.body, Bootstrap)
     try:
         deployment.keystore.bootstrap(deployment.work)

@@ -56,7 +56,7 @@ def plan(wish: Wish, report: Reporter) -> Result:
 
 
 def start(wish: Wish, report: Reporter) -> Result:
-    """Containers that exist, in order: keystore, KES, then MinIO behind the gate. What is missing is made, as by `up`."""
+    """Containers that exist, in order: keystore, KES, then MinIO behind the gate. What is missing is made."""
     opening.existing(wish)
     return replace(up(wish, report), command="start")
 
@@ -202,14 +202,17 @@ def _warm() -> None:
 
 
 def _import_slow() -> None:
-    import jinja2
+    import jinja2  # noqa: F401
     import minio
-    import minio.sseconfig
+    import minio.sseconfig  # noqa: F401
 
 
 def _proved(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> tuple[Check, ...]:
     """The proof. Where auto-encryption is silently off, MinIO is restarted once, and proved again."""
-    look = (lambda: proof(deployment)) if plan.empty else (lambda: verify(deployment, wanted))
+
+    def look() -> tuple[Check, ...]:
+        return proof(deployment) if plan.empty else verify(deployment, wanted)
+
     with deployment.report.step("prove it: an object in, back, and ciphertext on disk"):
         checks = look()
         if any(c.code == NotEncrypted.code for c in checks):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Event
+from typing import TYPE_CHECKING
 
 from kesdeploy import keystores, pki
-from kesdeploy.engines import Engine
-from kesdeploy.home import Home
 from kesdeploy.keystores import Keystore, Work
-from kesdeploy.report import Reporter
-from kesdeploy.resources import Ref
-from kesdeploy.spec import Spec
-from kesdeploy.state import StateFile
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from kesdeploy.engines import Engine
+    from kesdeploy.home import Home
+    from kesdeploy.report import Reporter
+    from kesdeploy.resources import Ref
+    from kesdeploy.spec import Spec
+    from kesdeploy.state import StateFile
 
 # The marks on everything of ours that the engine holds.
 LABEL = "kesdeploy.deployment"

@@ -6,12 +6,10 @@ import base64
 import hashlib
 import json
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kesdeploy import filled, given, home, pki, services
-from kesdeploy.deployment import Deployment
 from kesdeploy.errors import DataProtected, KesdeployError, ServiceError
-from kesdeploy.plan import Change
 from kesdeploy.resources import (
     Authority,
     Bucket,
@@ -25,6 +23,14 @@ from kesdeploy.resources import (
     Trust,
 )
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kesdeploy.deployment import Deployment
+    from kesdeploy.plan import Change
+
+# HTTP statuses of KES.
+BAD_REQUEST, NOT_FOUND = 400, 404
 FINGERPRINT_CONTEXT = b"kesdeploy"
 
 
@@ -98,13 +104,13 @@ def ensure_file(deployment: Deployment, resource: Resource, _: Change) -> None:
 
 
 def ensure_key(deployment: Deployment, resource: Resource, _: Change) -> None:
-    """Create the key, if it is missing and never was. A key that data needs is not replaced by a new one of its name."""
+    """Create the key, if it never was. One that data needs is not replaced by a new one of its name."""
     assert isinstance(resource.body, Key)
     kes = services.kes(deployment.spec, deployment.home)
     try:
         kes.describe_key(resource.name)
     except ServiceError as error:
-        if error.status != 404:
+        if error.status != NOT_FOUND:
             raise
         _refuse_to_replace(deployment, resource.name)
         kes.create_key(resource.name)
@@ -151,7 +157,7 @@ def check_fingerprint(deployment: Deployment, key: str) -> None:
     try:
         plaintext = kes.decrypt(key, base64.b64decode(document["ciphertext"]), FINGERPRINT_CONTEXT)
     except ServiceError as error:
-        if error.status in (400, 404):
+        if error.status in (BAD_REQUEST, NOT_FOUND):
             raise _other_key(key, error) from error
         raise
     if hashlib.sha256(plaintext).hexdigest() != document["sha256"]:

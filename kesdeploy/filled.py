@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kesdeploy import pki, render
-from kesdeploy.deployment import Deployment
 from kesdeploy.pki import LeafRequest, Usage
 from kesdeploy.plan import Seen
-from kesdeploy.resources import Certificate, File, Identity, Ref
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kesdeploy.deployment import Deployment
+    from kesdeploy.resources import Certificate, File, Identity, Ref
 
 
 def leaf_request(body: Certificate) -> LeafRequest:

@@ -1,4 +1,4 @@
-"""The gate before MinIO: its own identity must be able to encrypt and decrypt, and the keystore must hold the very keys.
+"""The gate before MinIO: its own identity can encrypt and decrypt, and the keystore holds the very keys.
 
 MinIO starts "healthy" when KES denies it, and makes a new default key when the old one is gone; so it is started only
 after this.

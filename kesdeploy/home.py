@@ -9,12 +9,15 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kesdeploy.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PREFIX = "minio-kes-"
 SPEC_FILE = "kesdeploy.yaml"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kesdeploy.catalogue import Component, catalogue
-from kesdeploy.engines import Engine
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.errors import ImageError
 from kesdeploy.result import Result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kesdeploy.engines import Engine
 
 
 def listed(choice: str) -> Result:

@@ -25,7 +25,9 @@ def missing(tree: Tree, keystores: Keystores, secrets_stored: Collection[str] = 
     if kind_of(tree) is None:
         known = ", ".join(keystores)
         return (Problem("missing", f"keystore: which KMS holds the keys ({known})", f"--kms {_any_of(keystores)}"),)
-    lacking = (question for question in questions(tree, keystores, secrets_stored) if not (question.default or question.skip))
+    lacking = (
+        question for question in questions(tree, keystores, secrets_stored) if not (question.default or question.skip)
+    )
     return tuple(Problem("missing", f"{question.path}: {question.prompt}", _given_by(question)) for question in lacking)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from kesdeploy import filled, given, services
 from kesdeploy.deployment import ADDRESS, DIGEST, Deployment
@@ -23,6 +23,9 @@ from kesdeploy.resources import (
     Secret,
     Trust,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 def observe(deployment: Deployment, desired: tuple[Resource, ...]) -> Mapping[str, Seen]:

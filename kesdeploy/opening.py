@@ -113,9 +113,11 @@ def opened(wish: Wish, home: Home, report: Reporter, *, lock: bool = True) -> It
             yield _deployment(wish, wanted, home, engine, state, report)
         return
     refuse_foreign_folder(home)
-    with locked(home, timeout=wish.timeout, report=report, command=f"kesdeploy {wish.command}"):
-        with _engine(wanted, home) as (engine, state):
-            yield _deployment(wish, wanted, home, engine, state, report)
+    with (
+        locked(home, timeout=wish.timeout, report=report, command=f"kesdeploy {wish.command}"),
+        _engine(wanted, home) as (engine, state),
+    ):
+        yield _deployment(wish, wanted, home, engine, state, report)
 
 
 @contextmanager

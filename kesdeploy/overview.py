@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kesdeploy import opening, pki, services, topology
 from kesdeploy.deploy import endpoints
 from kesdeploy.deployment import COMPONENT, Deployment
-from kesdeploy.engines import Container, LogLine
 from kesdeploy.errors import KesdeployError, Problem, UsageError
 from kesdeploy.home import Home
 from kesdeploy.opening import Wish
-from kesdeploy.report import Reporter
 from kesdeploy.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kesdeploy.engines import Container, LogLine
+    from kesdeploy.report import Reporter
 
 WARN_DAYS = 30
 PARTS = {"kes": "kes-server", "minio": "minio-server", "vault": "vault"}
@@ -93,7 +96,9 @@ def _kms(deployment: Deployment, problems: list[Problem]) -> str:
         return f"UNREACHABLE ({what})"
     if key.ok:
         return f"ok: {key.key} encrypts and decrypts"
-    problems.append(Problem("kms", key.encryption_error or key.decryption_error, f"kesdeploy verify -n {deployment.name}"))
+    problems.append(
+        Problem("kms", key.encryption_error or key.decryption_error, f"kesdeploy verify -n {deployment.name}")
+    )
     return "DENIED"
 
 
@@ -108,7 +113,9 @@ def _certificates(deployment: Deployment, problems: list[Problem]) -> list[dict[
         rows.append({"name": name, "days_left": days, "not_after": f"{info.not_after:%Y-%m-%d}", "serial": info.serial})
         if days < WARN_DAYS:
             code = "warning" if days >= 0 else "certificate"
-            problems.append(Problem(code, f"the certificate of {name} has {days} days left", f"kesdeploy up -n {deployment.name}"))
+            problems.append(
+                Problem(code, f"the certificate of {name} has {days} days left", f"kesdeploy up -n {deployment.name}")
+            )
     return rows
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from kesdeploy.resources import Container, File, Resource
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-class Verb(str, Enum):
+
+class Verb(StrEnum):
     KEEP = "keep"
     CREATE = "create"
     REPLACE = "replace"
@@ -67,7 +70,9 @@ class Plan:
 def diff(desired: tuple[Resource, ...], seen: Mapping[str, Seen]) -> Plan:
     """The changes that lead from `seen` to `desired`, which must be in the order of its needs."""
     wanted = {resource.address for resource in desired}
-    gone = [Change(Verb.DELETE, address, "no longer wanted") for address in reversed(list(seen)) if address not in wanted]
+    gone = [
+        Change(Verb.DELETE, address, "no longer wanted") for address in reversed(list(seen)) if address not in wanted
+    ]
     verbs: dict[str, Verb] = {}
     changes = []
     for resource in desired:

@@ -22,7 +22,7 @@ class Reporter(Protocol):
 class Silent:
     """A Reporter that says nothing."""
 
-    def step(self, title: str) -> AbstractContextManager[None]:
+    def step(self, title: str) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
 
     def note(self, text: str) -> None:

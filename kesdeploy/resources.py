@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from kesdeploy.engines import Mount, Port
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kesdeploy.engines import Mount, Port
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Ref:
 
 @dataclass(frozen=True)
 class Secret:
-    """A file of `secrets/`. `source` is where the user said it is to be read from; empty: generated, or made by a bootstrap."""
+    """A file of `secrets/`. `source`: where the user keeps it; empty: generated, or made by a bootstrap."""
 
     name: str
     make: Literal["user", "password", "key32", "given"]
@@ -58,7 +60,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A server's leaf of our CA in `folder` (relative to the deployment's): public.crt, private.key, the CA as `ca_file`."""
+    """A server's leaf of our CA in `folder` (of the deployment's): public.crt, private.key, the CA as `ca_file`."""
 
     folder: str
     common_name: str
@@ -93,7 +95,7 @@ class Pod:
 
 @dataclass(frozen=True)
 class Container:
-    """A container of the pod. `component` names it in the catalogue; `image` is its id, or its reference while it is not here yet.
+    """A container of the pod. `component` names it in the catalogue; `image`: id, or reference while it is not here.
 
     data: folders (relative) that are made, with the owner's rights only, before it starts.
     reloads: resources whose change it takes up on `reload_signal`; every other one that it `uses` restarts it.

@@ -74,8 +74,9 @@ def exited(deployment: Deployment, container: str, restarts: int) -> ServiceErro
         return None
     code = f"exit code {found.exit_code}" if found else "it is gone"
     words = last_words(deployment, container)
+    part = container.removeprefix(f"{deployment.name}-").removesuffix("-server")
     return ServiceError(
         f"{container} does not stay up ({code})",
         because=words,
-        hint=f"kesdeploy logs -n {deployment.name} {container.removeprefix(deployment.name + '-').removesuffix('-server')}",
+        hint=f"kesdeploy logs -n {deployment.name} {part}",
     )

@@ -12,15 +12,18 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kesdeploy.errors import Locked, StateError
 from kesdeploy.home import Home, write_private
-from kesdeploy.report import Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from kesdeploy.report import Reporter
 
 VERSION = 1
 
@@ -110,7 +113,9 @@ def _parsed(home: Home, document: Any) -> State:
 
 
 def _recover(home: Home) -> str:
-    return f"mv {home.state} {home.state}.broken; then run the same command: the rest is found again from engine and files"
+    return (
+        f"mv {home.state} {home.state}.broken; then run the same command: the rest is found again from engine and files"
+    )
 
 
 @contextmanager

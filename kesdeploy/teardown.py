@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import tarfile
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kesdeploy import opening
 from kesdeploy.deployment import LABEL
-from kesdeploy.engines import Engine
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.errors import KesdeployError, StateError, UsageError
-from kesdeploy.home import Home
-from kesdeploy.opening import Wish
-from kesdeploy.report import Reporter
 from kesdeploy.state import StateFile, locked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kesdeploy.engines import Engine
+    from kesdeploy.home import Home
+    from kesdeploy.opening import Wish
+    from kesdeploy.report import Reporter
 
 STOP_TIMEOUT = 10
 KEPT = ("secrets", "ca", "kes", "vault", "config", "kesdeploy.yaml", "state.json")

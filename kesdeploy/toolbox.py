@@ -7,18 +7,21 @@ Credentials are files in a private folder that is mounted; the current folder is
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kesdeploy import choosing, images, opening, services, topology
-from kesdeploy.deployment import Deployment
 from kesdeploy.errors import ImageError, KesdeployError
-from kesdeploy.opening import Wish
 from kesdeploy.report import Reporter, Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kesdeploy.deployment import Deployment
+    from kesdeploy.opening import Wish
 
 INSTEAD = {"mc": 'eval "$(kesdeploy env)" and any S3 client', "kes": "kesdeploy verify, kesdeploy status"}
 
@@ -41,7 +44,10 @@ def run_tool(tool: str, wish: Wish, arguments: Sequence[str], report: Reporter) 
             raise KesdeployError(f"{home.name} does not run", hint=f"kesdeploy up -n {home.name}")
         with tempfile.TemporaryDirectory(prefix="kesdeploy-", dir=home.root) as folder:
             inside = _credentials(tool, deployment, Path(folder))
-            argv = [*deployment.engine.run_args(topology.pod_name(home.name)), *_flags(deployment, folder, inside, pick.entrypoint)]
+            argv = [
+                *deployment.engine.run_args(topology.pod_name(home.name)),
+                *_flags(deployment, folder, inside, pick.entrypoint),
+            ]
             return subprocess.run([*argv, pick.id, *_prefix(tool), *arguments], check=False).returncode
 
 
@@ -66,10 +72,10 @@ def _credentials(tool: str, deployment: Deployment, folder: Path) -> dict[str, s
 
 
 def _flags(deployment: Deployment, folder: str, environment: dict[str, str], entrypoint: Sequence[str]) -> list[str]:
-    here = os.getcwd()
+    here = str(Path.cwd())
     user = "0:0" if deployment.engine.info().rootless else deployment.home.owner()
     flags = ["--user", user, "--entrypoint", json.dumps(list(entrypoint)), "-v", f"{folder}:/kesdeploy:z"]
-    # A shared label on a whole home folder would be a change to the user's machine: the current folder is mounted as it is.
+    # A shared label on a whole home folder would change the user's machine: the current folder is mounted as it is.
     flags += ["-v", f"{here}:{here}", "-w", here] if here != "/" else []
     flags += ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     return flags + [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]

@@ -6,10 +6,10 @@ A keystore adds its own resources through its module; everything else of a deplo
 from __future__ import annotations
 
 import ipaddress
+from typing import TYPE_CHECKING
 
 from kesdeploy import keystores
 from kesdeploy.engines import Mount, Port
-from kesdeploy.keystores import Contribution, Site
 from kesdeploy.resources import (
     Authority,
     Bucket,
@@ -25,7 +25,10 @@ from kesdeploy.resources import (
     Secret,
     Trust,
 )
-from kesdeploy.spec import Spec
+
+if TYPE_CHECKING:
+    from kesdeploy.keystores import Contribution, Site
+    from kesdeploy.spec import Spec
 
 S3_PORT, CONSOLE_PORT, KES_PORT = 9000, 9001, 7373
 CA, POD = "authority/ca", "pod/pod"
@@ -65,7 +68,7 @@ def desired(spec: Spec, site: Site) -> tuple[Resource, ...]:
 
 
 def in_order(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
-    """The same, each after what it needs; otherwise as given. A need that nobody fulfils is a KeyError: a bug of ours."""
+    """The same, each after what it needs; otherwise as given. KeyError for a need that nobody fulfils."""
     by_address = {resource.address: resource for resource in resources}
     done: dict[str, Resource] = {}
 
@@ -136,7 +139,9 @@ def _trust(spec: Spec) -> list[Resource]:
 
 
 def _secrets(spec: Spec) -> list[Resource]:
-    password = Secret("root-password", "given" if spec.minio.root_password else "password", spec.minio.root_password or "")
+    password = Secret(
+        "root-password", "given" if spec.minio.root_password else "password", spec.minio.root_password or ""
+    )
     found = [Resource("secret/root-password", password)]
     if spec.minio.root_user is None:
         found.append(Resource("secret/root-user", Secret("root-user", "user")))
@@ -181,7 +186,11 @@ def _kes(spec: Spec, site: Site, keystore: Contribution) -> list[Resource]:
         entrypoint=pick.entrypoint,
         command=("server", "--config", "/config/kes-config.yaml"),
         user=site.user,
-        mounts=(Mount(site.path("certs/kes-server"), "/certs"), Mount(site.path("config/kes"), "/config"), *keystore.mounts),
+        mounts=(
+            Mount(site.path("certs/kes-server"), "/certs"),
+            Mount(site.path("config/kes"), "/config"),
+            *keystore.mounts,
+        ),
         environment={**NO_PROXY, **keystore.environment},
         data=keystore.data,
         uses=uses,
@@ -236,7 +245,15 @@ def _minio_container(spec: Spec, site: Site) -> Resource:
         component="minio",
         image=pick.image,
         entrypoint=pick.entrypoint,
-        command=("server", "--address", f":{S3_PORT}", "--console-address", f":{CONSOLE_PORT}", "--certs-dir", "/certs"),
+        command=(
+            "server",
+            "--address",
+            f":{S3_PORT}",
+            "--console-address",
+            f":{CONSOLE_PORT}",
+            "--certs-dir",
+            "/certs",
+        ),
         user=site.user,
         mounts=(
             Mount(site.path("certs/minio-server"), "/certs"),
@@ -255,5 +272,6 @@ def _minio_container(spec: Spec, site: Site) -> Resource:
 
 def _buckets(spec: Spec) -> list[Resource]:
     return [
-        Resource(f"bucket/{b.name}", Bucket(b.name, b.key or spec.key_name, b.mode), (MINIO,)) for b in spec.minio.buckets
+        Resource(f"bucket/{b.name}", Bucket(b.name, b.key or spec.key_name, b.mode), (MINIO,))
+        for b in spec.minio.buckets
     ]

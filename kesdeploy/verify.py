@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from kesdeploy import gate, pki, services
 from kesdeploy.clients import served_certificate
@@ -13,6 +14,7 @@ from kesdeploy.deployment import Deployment
 from kesdeploy.errors import KesdeployError, ServiceError
 from kesdeploy.resources import Certificate, Container, Resource
 
+FORBIDDEN = 403
 PROOF_BUCKET = "kesdeploy-proof"
 
 
@@ -37,7 +39,7 @@ def verify(deployment: Deployment, desired: tuple[Resource, ...], *, forget: boo
 
 
 def proof(deployment: Deployment) -> tuple[Check, ...]:
-    """The object's round trip alone, with MinIO's own view of the KMS: what a second `up` repeats, without any signal."""
+    """The object's round trip alone, with MinIO's own view of the KMS: what a second `up` repeats. No signal."""
     looks: dict[str, Look] = {"MinIO uses the KMS": _minio_view, "object": lambda d: round_trip(d, forget=False)}
     return tuple(_look(deployment, name, look) for name, look in looks.items())
 
@@ -45,11 +47,11 @@ def proof(deployment: Deployment) -> tuple[Check, ...]:
 def _checks(deployment: Deployment, desired: tuple[Resource, ...], *, forget: bool) -> Iterator[Check]:
     for resource in desired:
         if isinstance(resource.body, Container):
-            yield _look(deployment, f"{resource.name} runs as planned", lambda d, r=resource: _runs(d, r))
+            yield _look(deployment, f"{resource.name} runs as planned", partial(_runs, resource=resource))
     for resource in desired:
         if isinstance(resource.body, Certificate):
             port = services.port(deployment.spec, resource.name)
-            yield _look(deployment, f"certificate of {resource.name}", lambda d, r=resource, p=port: _served(d, r, p))
+            yield _look(deployment, f"certificate of {resource.name}", partial(_served, resource=resource, port=port))
     yield _look(deployment, "KES knows its client", _client)
     yield _look(deployment, "KES refuses a stranger", _stranger)
     yield _look(deployment, "keystore holds the key", _keystore)
@@ -128,7 +130,7 @@ def _stranger(deployment: Deployment) -> str:
         try:
             Kes(address, home.ca_cert, *pair, timeout=5).generate(deployment.spec.key_name)
         except ServiceError as error:
-            if error.status == 403 or "TLS" in error.because:
+            if error.status == FORBIDDEN or "TLS" in error.because:
                 return error.because
             raise
     raise ServiceError("KES made a data key for a stranger", hint="kesdeploy render shows the policies")

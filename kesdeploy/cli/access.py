@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(context_settings=PASS_ON, add_help_option=False)(kes)
 
 
-def env(  # noqa: PLR0913
+def env(
     name: o.Name = "",
     shell: Annotated[str, typer.Option("--shell", help="sh, fish, powershell or json.")] = "sh",
     only: Annotated[str, typer.Option("--only", help="console: user and password for the browser.")] = "",
@@ -47,7 +47,9 @@ def env(  # noqa: PLR0913
 
 def mc(
     context: typer.Context,
-    arguments: Annotated[list[str] | None, typer.Argument(help="What mc should do; the alias is the deployment's name.")] = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="What mc should do; the alias is the deployment's name.")
+    ] = None,
     name: o.Name = "",
 ) -> None:
     """MinIO's own client, inside the deployment, with its credentials. The alias is called `this`.

@@ -72,7 +72,7 @@ def verify(
     run("verify", work, views.checked, json=json, verbose=verbose)
 
 
-def logs(  # noqa: PLR0913
+def logs(
     part: Annotated[str, typer.Argument(help="kes, minio or vault; all when left out.")] = "",
     name: o.Name = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
@@ -83,8 +83,8 @@ def logs(  # noqa: PLR0913
     """What the containers said, in order of time."""
 
     def work(console: Console) -> Result | None:
-        from kesdeploy.overview import log_lines, logs
         from kesdeploy.opening import Wish
+        from kesdeploy.overview import log_lines, logs
 
         if not follow:
             return logs(Wish("logs", name), part, tail)
@@ -95,7 +95,7 @@ def logs(  # noqa: PLR0913
     run("logs", work, views.logged, json=json, verbose=verbose)
 
 
-def schema(json: o.Json = False, verbose: o.Verbose = False) -> None:  # noqa: ARG001
+def schema(json: o.Json = False, verbose: o.Verbose = False) -> None:
     """The JSON Schema of kesdeploy.yaml, for editors."""
 
     def work(console: Console) -> Result:  # noqa: ARG001

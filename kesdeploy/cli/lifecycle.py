@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def init(  # noqa: PLR0913
+def init(
     name: o.Name = "",
     kms: o.Kms = "",
     out: Annotated[Path, typer.Option("--out", help="Where to write the spec.")] = Path("kesdeploy.yaml"),
@@ -47,7 +47,7 @@ def init(  # noqa: PLR0913
     run("init", work, views.written, json=json, verbose=verbose)
 
 
-def up(  # noqa: PLR0913, PLR0917
+def up(
     name: o.Name = "",
     kms: o.Kms = "",
     config: o.Config = None,
@@ -105,7 +105,7 @@ def up(  # noqa: PLR0913, PLR0917
     run("up", work, views.planned if dry_run else views.up, json=json, verbose=verbose)
 
 
-def plan(  # noqa: PLR0913
+def plan(
     name: o.Name = "",
     kms: o.Kms = "",
     config: o.Config = None,
@@ -124,7 +124,7 @@ def plan(  # noqa: PLR0913
     run("plan", work, views.planned, json=json, verbose=verbose)
 
 
-def render(  # noqa: PLR0913
+def render(
     name: o.Name = "",
     kms: o.Kms = "",
     config: o.Config = None,
@@ -142,8 +142,12 @@ def render(  # noqa: PLR0913
         from kesdeploy.errors import UsageError
 
         if with_secrets and out is None:
-            raise UsageError("secrets are written to files, never shown", hint="kesdeploy render --with-secrets --out DIR")
-        result = deploy.render(_wish("render", name, config, o.overrides(kms=kms, sets=set_)), console, secrets=with_secrets)
+            raise UsageError(
+                "secrets are written to files, never shown", hint="kesdeploy render --with-secrets --out DIR"
+            )
+        result = deploy.render(
+            _wish("render", name, config, o.overrides(kms=kms, sets=set_)), console, secrets=with_secrets
+        )
         return write_files(result, out) if out else result
 
     run("render", work, views.rendered, json=json, verbose=verbose)
@@ -164,7 +168,7 @@ def down(name: o.Name = "", timeout: o.Timeout = "120s", json: o.Json = False, v
     _simple("down", name, timeout, views.removed, json=json, verbose=verbose)
 
 
-def destroy(  # noqa: PLR0913
+def destroy(
     name: o.Name = "",
     yes: o.Yes = False,
     save: Annotated[Path | None, typer.Option("--save", help="First write a tar of keys and secrets here.")] = None,
@@ -185,7 +189,7 @@ def destroy(  # noqa: PLR0913
     run("destroy", work, views.removed, json=json, verbose=verbose)
 
 
-def _simple(command: str, name: str, timeout: str, view: Any, *, json: bool, verbose: bool) -> None:  # noqa: PLR0913
+def _simple(command: str, name: str, timeout: str, view: Any, *, json: bool, verbose: bool) -> None:
     def work(console: Console) -> Result:
         from kesdeploy import deploy
 

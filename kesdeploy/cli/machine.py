@@ -26,7 +26,7 @@ def doctor(
     json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:
-    """Probes this machine: PASS, WARN or FAIL, each with the exact command that fixes it. Changes nothing without --fix."""
+    """Probe this machine: PASS, WARN or FAIL, each with the command that fixes it. Changes nothing without --fix."""
 
     def work(console: Console) -> Result:
         from kesdeploy.checkup import checkup

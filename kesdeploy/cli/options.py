@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kesdeploy.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 BASE_PORTS = {"s3_port": 9000, "console_port": 9001, "kes_port": 7373, "vault_port": 8200}
 
@@ -63,7 +65,7 @@ def seconds(text: str) -> float:
     return float(match[1]) * {"ms": 0.001, None: 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
-def overrides(  # noqa: PLR0913
+def overrides(
     *,
     kms: str = "",
     engine: str = "",

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kesdeploy.console import Console, View
     from kesdeploy.result import Result
 
 
-def run(  # noqa: PLR0913
+def run(
     command: str,
     work: Callable[[Console], Result | None],
     view: View,

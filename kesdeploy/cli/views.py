@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kesdeploy.blocks import Block, Item, Lines, Table, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 Data = dict[str, Any]
 SANDBOX = "SANDBOX: kesdeploy's own stand-ins run here, not the real KES and MinIO. For trying things out only."
@@ -40,7 +42,11 @@ def _checks(checks: list[Data], *, quiet: bool) -> Iterator[Block]:
         yield Item("ok", f"proven: {checks[-1]['evidence']}" if checks else "proven")
         return
     for check in checks:
-        yield Item("ok" if check["ok"] else "failed", f"{check['name']}: {check['evidence']}", [f"try: {check['hint']}"] if check["hint"] else [])
+        yield Item(
+            "ok" if check["ok"] else "failed",
+            f"{check['name']}: {check['evidence']}",
+            [f"try: {check['hint']}"] if check["hint"] else [],
+        )
 
 
 def checked(data: Data) -> Iterable[Block]:
