@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,10 @@ def test_a_container_starts_and_its_port_answers_and_nothing_stays():
     found = {finding.name: finding for finding in examine_start()}
     assert set(found) == {STARTS, ANSWERS}, found
     assert [finding.verdict for finding in found.values()] == ["PASS", "PASS"]
-    assert not [line for line in _all() - before if "kesdeploy-doctor" in line]
+    deadline = time.monotonic() + 15  # other tests may have the doctor in at the same time
+    while left := [line for line in _all() - before if "kesdeploy-doctor" in line]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.5)
 
 
 def test_limits_that_the_machine_forbids_are_mended(namespace: None):
@@ -141,7 +145,7 @@ def _all() -> set[str]:
     for argv in (
         ["ps", "-a", "--format", "{{.Names}}"],
         ["pod", "ps", "--format", "{{.Name}}"],
-        ["images", "-q", "--all"],
+        ["images", "--format", "{{.Repository}}"],
     ):
         found |= set(subprocess.run(["podman", *argv], capture_output=True, text=True, check=True).stdout.split())
     return found

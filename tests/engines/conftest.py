@@ -101,6 +101,7 @@ class World:
     def close(self) -> None:
         for pod in self.engine.pods(self.labels):
             self.engine.remove_pod(pod.name, stop_timeout=3)
+        assert self.engine.containers(self.labels) == ()
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kesdeploy.engines import Engine, Mount, PodSpec, Port
+from kesdeploy.engines import Engine, Mount, Port
 from kesdeploy.errors import EngineError, ImageError, PortTaken
-from tests.engines.conftest import IDLE, LABEL, SERVER, STUBBORN, World, answer
+from tests.engines.conftest import IDLE, SERVER, STUBBORN, World, answer
 
 pytestmark = pytest.mark.engine
 
@@ -474,9 +474,3 @@ def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     assert moment.tzinfo is not None
     return moment
-
-
-def test_the_label_of_these_tests_leaves_nothing(engine: Engine):
-    """Last in the file: what the tests made, they removed."""
-    assert engine.pods({LABEL: ""}) == ()
-    assert isinstance(PodSpec("x"), PodSpec)
