@@ -24,7 +24,10 @@ def checkup(console: Console, *, fix: bool, undo: bool, yes: bool) -> Result:
     if not fix:
         return _result(findings, ())
     mended = doctor.mend(findings, allowed=lambda change: _agreed(console, change, yes=yes))
-    return _result(mended.findings, tuple(f"wrote {change.path}" for change in mended.changes))
+    done = tuple(f"wrote {change.path}" for change in mended.changes)
+    # A service that runs already has read its configuration: only its restart lets one look again.
+    again = (f"now type: {mended.restart}; then: kesdeploy doctor",) if mended.restart else ()
+    return _result(mended.findings, (*done, *again))
 
 
 def _agreed(console: Console, change: Change, *, yes: bool) -> bool:
