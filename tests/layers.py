@@ -200,7 +200,7 @@ def _impure(module: Module) -> list[str]:
 
 
 def _exits(module: Module) -> list[str]:
-    if module.name.startswith(("cli", *PROGRAMS)):
+    if f"{module.name}.".startswith(("cli.", "__main__.", *PROGRAMS)):
         return []
     return [f"{module.name} exits: {name}, line {line}" for name, line in _used(module) if name in EXITS]
 
@@ -208,7 +208,7 @@ def _exits(module: Module) -> list[str]:
 def _prints(module: Module) -> list[str]:
     # `--version` is said before there is a console.
     allowed = {"console": PRINTS, "cli": {"typer.echo"}}.get(module.name, set())
-    if module.name.startswith(PROGRAMS):
+    if f"{module.name}.".startswith(PROGRAMS):
         return []
     return [f"{module.name} prints: {name}, line {line}" for name, line in _used(module) if name in PRINTS - allowed]
 

@@ -148,7 +148,8 @@ def test_what_a_pure_module_may_import(tree, text):
 )
 def test_who_exits_is_found(tree, text):
     assert len(tree(deploy=text)) == 1
-    assert tree(deploy="", cli__in____init__=text) == []
+    assert len(tree(deploy="", clients__in____init__=text)) == 1
+    assert tree(deploy="", clients__in____init__="", cli__in____init__=text, __main__=text) == []
 
 
 @pytest.mark.parametrize("text", ["print('x')", "sys.stdout.write('x')", "typer.echo('x')", "rich.print('x')"])
