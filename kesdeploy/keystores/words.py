@@ -59,7 +59,10 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Question:
-    """Something only the user can answer. `path` is its key in the spec (a secret's answer goes to `secrets/` as `store`)."""
+    """Something only the user can answer.
+
+    path: its key in the spec; a secret's answer goes to `secrets/` as `store` instead.
+    """
 
     path: str
     prompt: str
@@ -97,7 +100,7 @@ class Keystore(Protocol):
         """What is needed because of it. Pure."""
 
     def questions(self, fields: KeystoreFields) -> tuple[Question, ...]:
-        """What the user has to say, given what is known. Secrets that are stored already are asked nobody; the caller looks."""
+        """What the user has to say, given what is known; the caller leaves out secrets that are stored already."""
 
     def preflight(self, work: Work) -> None:
         """Prove, before anything is started, that it can work; ServiceError with the service's own words when not."""
@@ -109,4 +112,4 @@ class Keystore(Protocol):
         """Make its service ready for KES. Safe to repeat, and to be killed anywhere."""
 
     def state(self, work: Work) -> str:
-        """One word for `status`: ok, SEALED, UNREACHABLE, …"""
+        """One word for `status`, as in ok, SEALED or UNREACHABLE."""
