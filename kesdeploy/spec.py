@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from kesdeploy.durations import duration
+from kesdeploy.durations import duration, milliseconds
 from kesdeploy.errors import Problem, SpecError
 from kesdeploy.objections import SECRET, did_you_mean, objections
 from kesdeploy.yamltext import parse
@@ -149,6 +149,12 @@ class Cache(Section):
     any: Duration = "5m"
     unused: Duration = "30s"
     offline: Duration = "0s"
+
+    @model_validator(mode="after")
+    def _some_time(self) -> Cache:
+        if not milliseconds(self.unused):
+            raise ValueError("kes.cache.unused: with 0s KES keeps every key for 30s at most; say how long")
+        return self
 
 
 class Log(Section):

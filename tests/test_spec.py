@@ -288,3 +288,10 @@ def test_a_spec_is_frozen():
         frozen.name = "other"
     with pytest.raises(ValidationError):
         frozen.network.s3_port = 1
+
+
+def test_cache_that_would_not_be_one_is_refused():
+    text = "name: dev\nkeystore: {fs: {}}\nkes: {cache: {unused: 0s}}\n"
+    with pytest.raises(SpecError, match=r"a problem") as found:
+        load(text, {}, FIELDS)
+    assert "kes.cache.unused" in found.value.because
