@@ -152,16 +152,29 @@ def check_fingerprint(deployment: Deployment, key: str) -> None:
 
     Raises DataProtected when it does not, ServiceError when KES cannot say.
     """
-    document = json.loads(fingerprint_file(deployment, key).read_text())
+    ciphertext, digest = _kept(fingerprint_file(deployment, key), key)
     kes = services.kes(deployment.spec, deployment.home, identity="minio")
     try:
-        plaintext = kes.decrypt(key, base64.b64decode(document["ciphertext"]), FINGERPRINT_CONTEXT)
+        plaintext = kes.decrypt(key, ciphertext, FINGERPRINT_CONTEXT)
     except ServiceError as error:
         if error.status in (BAD_REQUEST, NOT_FOUND):
             raise _other_key(key, error) from error
         raise
-    if hashlib.sha256(plaintext).hexdigest() != document["sha256"]:
+    if hashlib.sha256(plaintext).hexdigest() != digest:
         raise _other_key(key, KesdeployError("it opens the fingerprint to something else"))
+
+
+def _kept(path: Path, key: str) -> tuple[bytes, str]:
+    """The ciphertext of a fingerprint, and the digest of what it opens to. DataProtected when the file is damaged."""
+    try:
+        document = json.loads(path.read_text())
+        return base64.b64decode(document["ciphertext"], validate=True), document["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataProtected(
+            f"the fingerprint of the key {key!r} is damaged, so nobody can tell whether it is the right key",
+            because=f"{path}: {error!r}",
+            hint=f"put {path.name} back from your copy of secrets/",
+        ) from error
 
 
 def _other_key(key: str, error: KesdeployError) -> DataProtected:

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from core_fixtures import World, world
+
+from kesdeploy import gate
+from kesdeploy.errors import CertificateError, DataProtected, ServiceError
+
+KEY, KES, MINIO = "minio-backend-default-key", "fs-kes-server", "fs-minio-server"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> World:
+    made = world(tmp_path, monkeypatch)
+    made.up()
+    made.engine.calls.clear()
+    return made
+
+
+def test_kes_forgets_before_it_is_asked(here, monkeypatch):
+    """A warm cache would answer for a keystore that holds nothing any more."""
+    order: list[str] = []
+    here.engine.on_call = lambda call: (order.append(call[0]), here._called(call))
+    door = here.kes.door
+    monkeypatch.setattr("kesdeploy.services.kes", lambda *a, **k: (order.append("ask"), door(*a, **k))[1])
+    gate.before_minio(here.deployment)
+    assert order[0] == "signal"
+    assert "ask" in order
+
+
+def test_a_good_keystore_opens_the_gate(here):
+    gate.before_minio(here.deployment)
+
+
+@pytest.mark.parametrize("loss", ["gone", "another"])
+def test_minio_is_not_started_without_the_very_key(here, loss):
+    here.engine.dies(MINIO)
+    del here.kes.keys[KEY]
+    if loss == "another":
+        here.kes.door(here.spec, here.home).create_key(KEY)
+    with pytest.raises(DataProtected):
+        here.up()
+    assert ("start", MINIO) not in here.engine.calls
+    assert not here.engine.container(MINIO).running
+
+
+def test_minio_is_not_started_while_its_identity_is_denied(here):
+    here.engine.dies(MINIO)
+    here.kes.denied.add("minio")
+    with pytest.raises(ServiceError) as raised:
+        here.up()
+    assert raised.value.exit_code == 6
+    assert ("start", MINIO) not in here.engine.calls
+
+
+def test_every_key_of_the_deployment_is_looked_at(here):
+    here.want(minio__buckets=[{"name": "own", "key": "own-key"}])
+    here.up()
+    del here.kes.keys["own-key"]
+    with pytest.raises(DataProtected, match="own-key"):
+        gate.before_minio(here.deployment)
+
+
+def test_a_fingerprint_counts_although_its_bucket_left_the_spec(here):
+    here.want(minio__buckets=[{"name": "own", "key": "own-key"}])
+    here.up()
+    here.want(minio__buckets=[])
+    del here.kes.keys["own-key"]
+    with pytest.raises(DataProtected, match="own-key"):
+        gate.before_minio(here.deployment)
+
+
+# --- a signal is a request
+
+
+@pytest.mark.parametrize("words", gate.REFUSED)
+def test_a_refused_configuration_is_an_error_in_kes_own_words(here, words):
+    here.engine.on_call = lambda call: here.engine.says(KES, f"{words}: line 3") if call[0] == "signal" else None
+    with pytest.raises(ServiceError) as raised:
+        gate.forget_keys(here.deployment)
+    assert raised.value.because == f"{words}: line 3"
+
+
+def test_silence_is_no_success(here):
+    here.engine.on_call = lambda _: None
+    with pytest.raises(ServiceError, match="does not react"):
+        gate.forget_keys(replace(here.deployment, timeout=0.05))
+
+
+def test_an_answer_to_an_earlier_signal_does_not_count(here):
+    here.engine.says(KES, gate.RELOADED)
+    here.engine.on_call = lambda _: None
+    with pytest.raises(ServiceError, match="does not react"):
+        gate.forget_keys(replace(here.deployment, timeout=0.05))
+
+
+def test_the_old_certificate_is_no_success(here, monkeypatch):
+    old = here.home.read("certs/kes-server/public.crt")
+    here.later(days=380)
+    monkeypatch.setattr("kesdeploy.clients.served_certificate", lambda *_, **__: old)
+    with pytest.raises(CertificateError, match="still serves"):
+        here.up()
+    monkeypatch.undo()
+    here.rewire(monkeypatch)
+    here.up()
+    assert here.plan().empty
