@@ -24,7 +24,7 @@ def completed(wish: Wish, console: Console, *, ask: bool, always: bool = False) 
     from kesdeploy import lacking
 
     home, body = _tree(wish)
-    stored = _stored(home)
+    stored = _stored(home) | wish.secrets.keys()
     problems = lacking.missing(body, keystores.KEYSTORES, stored)
     if not problems and not (ask and always):
         return wish

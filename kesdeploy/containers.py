@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from kesdeploy import gate, services
-from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, LABEL, Deployment
+from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, Deployment
 from kesdeploy.engines import ContainerSpec, PodSpec
 from kesdeploy.errors import Interrupted, ServiceError
 from kesdeploy.keystores.startover import StartOver
@@ -25,7 +25,7 @@ POD_STOP_TIMEOUT = 10
 
 
 def labels(deployment: Deployment, resource: Resource) -> dict[str, str]:
-    marks = {LABEL: deployment.name, ADDRESS: resource.address, DIGEST: resource.digest}
+    marks = {**deployment.labels, ADDRESS: resource.address, DIGEST: resource.digest}
     return {**marks, COMPONENT: resource.body.component} if isinstance(resource.body, Container) else marks
 
 
@@ -95,7 +95,7 @@ def ensure_bootstrap(deployment: Deployment, resource: Resource, _: Change) -> N
 
 
 def _start_over(deployment: Deployment, lost: StartOver) -> None:
-    for container in deployment.engine.containers({LABEL: deployment.name, ADDRESS: lost.container}):
+    for container in deployment.engine.containers({**deployment.labels, ADDRESS: lost.container}):
         deployment.engine.stop(container.name, timeout=POD_STOP_TIMEOUT)
         # Aside first: a kill in the middle must not leave half of a storage, or a mount without its folder.
         aside = deployment.home.path(f"{lost.folder}.lost")
@@ -163,9 +163,9 @@ def reload(deployment: Deployment, resource: Resource) -> None:
 
 def delete(deployment: Deployment, address: str) -> None:
     """A pod or container of ours that is no longer wanted."""
-    for pod in deployment.engine.pods({LABEL: deployment.name, ADDRESS: address}):
+    for pod in deployment.engine.pods({**deployment.labels, ADDRESS: address}):
         deployment.engine.remove_pod(pod.name, stop_timeout=POD_STOP_TIMEOUT)
-    for container in deployment.engine.containers({LABEL: deployment.name, ADDRESS: address}):
+    for container in deployment.engine.containers({**deployment.labels, ADDRESS: address}):
         deployment.engine.stop(container.name, timeout=POD_STOP_TIMEOUT)
         deployment.engine.remove(container.name)
 

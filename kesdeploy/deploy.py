@@ -142,8 +142,7 @@ def _nothing_left(home: Home) -> Iterator[None]:
 
 def _guard(deployment: Deployment) -> None:
     opening.refuse_foreign_folder(deployment.home)
-    if not deployment.state.value.engine:
-        opening.refuse_foreign_names(deployment)
+    opening.refuse_foreign_names(deployment)
     recorded = deployment.state.value.keystore
     if recorded and recorded != deployment.spec.kms and deployment.holds_data:
         raise DataProtected(

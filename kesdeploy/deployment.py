@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 
 # The marks on everything of ours that the engine holds.
 LABEL = "kesdeploy.deployment"
+FOLDER = "kesdeploy.folder"
 ADDRESS = "kesdeploy.address"
 DIGEST = "kesdeploy.digest"
 COMPONENT = "kesdeploy.component"
+
+
+def marks(home: Home) -> dict[str, str]:
+    """What is a deployment's own: its name, and its folder (two users may both have one that is called `fs`)."""
+    return {LABEL: home.name, FOLDER: str(home.root)}
 
 
 def clock() -> datetime:
@@ -57,7 +63,7 @@ class Deployment:
 
     @property
     def labels(self) -> dict[str, str]:
-        return {LABEL: self.name}
+        return marks(self.home)
 
     @property
     def holds_data(self) -> bool:

@@ -8,7 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import given, keystores, spec, topology, yamltext
-from kesdeploy.deployment import LABEL, Deployment, clock
+from kesdeploy.deployment import FOLDER, Deployment, clock
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.errors import DataProtected, UsageError
 from kesdeploy.home import Home, parent
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from kesdeploy.engines import Engine
+    from kesdeploy.engines import Container, Engine, Pod
     from kesdeploy.report import Reporter
     from kesdeploy.spec import Spec
 
@@ -150,7 +150,7 @@ def keep_secrets(wish: Wish, home: Home) -> None:
 
 def refuse_foreign_folder(home: Home) -> None:
     """The public tutorial uses the same names. What is not ours is never touched."""
-    if home.exists and not home.ours and any(path.name != ".lock" for path in home.root.iterdir()):
+    if home.exists and not home.ours and not home.hollow:
         raise DataProtected(
             f"{home.root} is here already, and kesdeploy did not make it",
             because="it may hold encrypted data, certificates and keys of another setup",
@@ -159,20 +159,19 @@ def refuse_foreign_folder(home: Home) -> None:
 
 
 def refuse_foreign_names(deployment: Deployment) -> None:
-    """A pod or container of our name without our mark belongs to somebody else."""
+    """A pod or container of our name without our marks belongs to somebody else."""
     name, engine = deployment.name, deployment.engine
-    pod = engine.pod(topology.pod_name(name))
-    if pod and pod.labels.get(LABEL) != name:
-        raise _foreign("pod", pod.name, name)
-    for part in ("kes-server", "minio-server", "vault"):
-        container = engine.container(topology.container_name(name, part))
-        if container and container.labels.get(LABEL) != name:
-            raise _foreign("container", container.name, name)
+    if engine.pods(deployment.labels):
+        return
+    parts = ("kes-server", "minio-server", "vault")
+    there: list[Pod | Container | None] = [engine.pod(topology.pod_name(name))]
+    there += [engine.container(topology.container_name(name, part)) for part in parts]
+    for thing in there:
+        if thing and not deployment.labels.items() <= thing.labels.items():
+            raise _foreign(thing, name)
 
 
-def _foreign(what: str, thing: str, name: str) -> DataProtected:
-    return DataProtected(
-        f"there is a {what} {thing} already, and kesdeploy did not make it",
-        because="it carries no label kesdeploy.deployment",
-        hint=f"use another name: -n {name}2, or remove it yourself",
-    )
+def _foreign(thing: Pod | Container, name: str) -> DataProtected:
+    folder = thing.labels.get(FOLDER)
+    whose = f"it is that of {folder}" if folder else "kesdeploy did not make it: it does not carry its labels"
+    return DataProtected(f"{thing.name} is there already", because=whose, hint=f"use another name: -n {name}2")

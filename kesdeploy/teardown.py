@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import opening
-from kesdeploy.deployment import LABEL
+from kesdeploy.deployment import marks
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.errors import KesdeployError, StateError, UsageError
 from kesdeploy.state import StateFile, locked
@@ -27,7 +27,7 @@ KEPT = ("secrets", "ca", "kes", "vault", "config", "kesdeploy.yaml", "state.json
 def remove(wish: Wish, report: Reporter, *, data: bool) -> dict[str, Any]:
     """Containers and pod; with `data` the folder too. Finds everything by its labels."""
     home = opening.which(wish)
-    if home.exists and home.ours:
+    if home.ours or home.hollow:
         with locked(home, timeout=wish.timeout, report=report, command=f"kesdeploy {wish.command}"):
             return _remove(home, report, data=data)
     return _remove(home, report, data=data)
@@ -36,12 +36,12 @@ def remove(wish: Wish, report: Reporter, *, data: bool) -> dict[str, Any]:
 def _remove(home: Home, report: Reporter, *, data: bool) -> dict[str, Any]:
     engine = open_engine("auto", _recorded_engine(home))
     try:
-        gone = _containers(engine, home.name, report)
+        gone = _containers(engine, marks(home), report)
     finally:
         engine.close()
-    if not gone and not home.ours:
+    if not (gone or home.ours or home.hollow):
         raise UsageError(f"there is no deployment {home.name!r}", hint="kesdeploy list")
-    if data and home.ours:
+    if data and (home.ours or home.hollow):
         with report.step(f"remove {home.root}"):
             home.remove()
         gone.append(str(home.root))
@@ -54,13 +54,13 @@ def _recorded_engine(home: Home) -> str | None:
     return None
 
 
-def _containers(engine: Engine, name: str, report: Reporter) -> list[str]:
+def _containers(engine: Engine, labels: dict[str, str], report: Reporter) -> list[str]:
     gone = []
-    for pod in engine.pods({LABEL: name}):
+    for pod in engine.pods(labels):
         with report.step(f"remove pod {pod.name}"):
             engine.remove_pod(pod.name, stop_timeout=STOP_TIMEOUT)
         gone.append(pod.name)
-    for container in engine.containers({LABEL: name}):
+    for container in engine.containers(labels):
         with report.step(f"remove container {container.name}"):
             engine.stop(container.name, timeout=STOP_TIMEOUT)
             engine.remove(container.name)

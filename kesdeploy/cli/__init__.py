@@ -5,12 +5,17 @@ One module a family of commands; everything slow to import is imported inside of
 
 from __future__ import annotations
 
+import sys
+from inspect import cleandoc
+
 import typer
 
 from kesdeploy.cli import access, images, inspect, lifecycle, machine
+from kesdeploy.cli.refusing import Refused, refused
 
 HELP = """A working, proven MinIO with server-side encryption (MinIO + KES + a KMS), on Podman, in one command.
 
+\b
 Try it:      kesdeploy up --kms fs
 For real:    kesdeploy up --kms vault
 Then:        kesdeploy status; eval "$(kesdeploy env)"
@@ -26,6 +31,9 @@ app = typer.Typer(
 )
 for family in (lifecycle, inspect, access, images, machine):
     family.add_to(app)
+for command in app.registered_commands:
+    # A paragraph after \b keeps its lines: examples are there to be copied.
+    command.help = cleandoc(command.callback.__doc__ or "").replace("\n\nExample", "\n\n\b\nExample")
 
 
 @app.callback(invoke_without_command=True)
@@ -38,4 +46,9 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 
 def main() -> None:
-    app()
+    """The whole program. Exits as the contract says."""
+    try:
+        code = app(prog_name="kesdeploy", standalone_mode=False)
+    except (Refused, typer.Abort) as error:
+        code = refused(error)
+    sys.exit(code)

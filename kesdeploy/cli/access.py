@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from kesdeploy.console import Console
     from kesdeploy.result import Result
 
-PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []}
+# Everything after the first word is the tool's own, `--help` too.
+PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
 def add_to(app: typer.Typer) -> None:
     app.command()(env)
-    app.command(context_settings=PASS_ON, add_help_option=False)(mc)
-    app.command(context_settings=PASS_ON, add_help_option=False)(kes)
+    app.command(context_settings=PASS_ON)(mc)
+    app.command(context_settings=PASS_ON)(kes)
 
 
 def env(
@@ -47,12 +48,10 @@ def env(
 
 def mc(
     context: typer.Context,
-    arguments: Annotated[
-        list[str] | None, typer.Argument(help="What mc should do; the alias is the deployment's name.")
-    ] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(help="What mc should do, on the alias `this`.")] = None,
     name: o.Name = "",
 ) -> None:
-    """MinIO's own client, inside the deployment, with its credentials. The alias is called `this`.
+    """MinIO's own client, inside the deployment, with its credentials.
 
     Example: kesdeploy mc ls this
     """

@@ -202,8 +202,16 @@ def _simple(command: str, name: str, timeout: str, view: Any, *, json: bool, ver
 def _wish(command: str, name: str, config: Path | None, given: dict[str, Any], timeout: str = "120s") -> Wish:
     from kesdeploy.opening import Wish
 
-    secrets = {}
-    if given.get("minio.root_password") == "-":
-        secrets["root-password"] = sys.stdin.readline().rstrip("\r\n")
-        given = {path: value for path, value in given.items() if path != "minio.root_password"}
+    given, secrets = _from_stdin(given)
     return Wish(command, name, config, given, o.seconds(timeout), secrets)
+
+
+def _from_stdin(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A secret that is given as `-` is a line of standard input; the others stay."""
+    piped = [path for path, value in given.items() if value == "-"]
+    names = {"minio.root_password": "root-password"}
+    secrets = {
+        names.get(path, path.removeprefix("keystore.").replace(".", "-")): sys.stdin.readline().rstrip("\r\n")
+        for path in piped
+    }
+    return {path: value for path, value in given.items() if path not in piped}, secrets

@@ -108,6 +108,9 @@ def assignments(sets: Iterable[str]) -> dict[str, Any]:
         path, equals, value = text.partition("=")
         if not equals or not path:
             raise UsageError(f"--set {path!r}: PATH=VALUE is needed", hint="--set kes.cache.any=1m")
+        if value == "-":  # standard input, not an empty list
+            found[path] = value
+            continue
         try:
             found[path] = yaml.safe_load(value) if value else ""
         except yaml.YAMLError:

@@ -27,9 +27,10 @@ def run(
     from kesdeploy.console import Console
 
     console = Console(json=json, verbose=verbose)
-    # Ctrl-C and a polite kill end alike: by an exception that leaves nothing half done.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        # Ctrl-C and a polite kill end alike: by an exception that leaves nothing half done.
+        for end in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(end, signal.default_int_handler)
         result = work(console)
         code = console.show(result, view, reveal=reveal) if result else 0
     except (SystemExit, typer.Exit):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from kesdeploy.engines import Mount, Port
-from kesdeploy.home import Home
-from kesdeploy.report import Reporter
-from kesdeploy.resources import Ref, Resource
-from kesdeploy.spec import KeystoreFields, Spec
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from kesdeploy.engines import Mount, Port
+    from kesdeploy.home import Home
+    from kesdeploy.report import Reporter
+    from kesdeploy.resources import Ref, Resource
+    from kesdeploy.spec import KeystoreFields, Spec
 
 
 @dataclass(frozen=True)
