@@ -46,7 +46,7 @@ def _tree(wish: Wish) -> tuple[Home | None, dict[str, Any]]:
     try:
         home: Home | None = opening.to_create(wish)
     except UsageError:
-        if Home.all():
+        if wish.config or Home.all():
             raise
         home = None
     body, over, _ = opening.layers(wish, home) if home else ({}, wish.overrides, "")

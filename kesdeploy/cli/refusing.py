@@ -1,0 +1,38 @@
+"""What Typer refuses by itself (an unknown option, a port that is no number), in our three lines and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+
+# A usage error. Typer brings a click of its own, or uses the installed one: this is its class in both.
+Refused: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+def refused(error: Exception) -> int:
+    """Say it in three lines, with `--json` as one document, and give back the exit code."""
+    from kesdeploy.console import Console
+    from kesdeploy.errors import UsageError
+
+    context, words = getattr(error, "ctx", None), getattr(error, "format_message", str)()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(words, err=True)
+        return UsageError.exit_code
+    console = Console(json=_json(), verbose=False)
+    if isinstance(error, typer.Abort):
+        return console.fail(KeyboardInterrupt())
+    help_ = f"{context.command_path if context else 'kesdeploy'} --help"
+    return console.fail(UsageError(words.rstrip("."), hint=help_), command=_command(context))
+
+
+def _command(context: Any) -> str:
+    """The command as `--json` names it: `images list`, or the program's name while there is none."""
+    return context.command_path.partition(" ")[2] or "kesdeploy" if context else "kesdeploy"
+
+
+def _json() -> bool:
+    """Whether one document was asked for: nothing was parsed yet, so the words themselves tell."""
+    words = sys.argv[1:]
+    return "--json" in words[: words.index("--")] if "--" in words else "--json" in words

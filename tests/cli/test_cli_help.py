@@ -1,0 +1,55 @@
+"""Every command from its outside: a process, its output, its exit code."""
+
+from __future__ import annotations
+
+import pytest
+from commands import COMMANDS, run
+
+from kesdeploy.cli import HELP, app
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids="-".join)
+def test_every_command_explains_itself(command):
+    done = run(*command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"Usage: kesdeploy {' '.join(command)}".rstrip())
+    assert lines[2].strip().endswith((".", ":", ",")) or len(lines[2].strip()) > 60, "a sentence says what it does"
+
+
+@pytest.mark.parametrize("command", [("up",), ("init",), ("env",), ("mc",), ("kes",)], ids="-".join)
+def test_examples_keep_their_lines(command):
+    lines = [line.strip() for line in run(*command, "--help").stdout.splitlines()]
+    examples = [line for line in lines if line.startswith("Example")]
+    assert examples
+    assert all(line.count("kesdeploy") == 1 for line in lines if "kesdeploy" in line and not line.startswith("Usage"))
+
+
+def test_the_first_page_names_the_next_command():
+    shown = run("--help").stdout
+    for line in HELP.split("\b\n")[1].splitlines():
+        assert line in shown
+
+
+def test_without_a_word_it_is_the_help():
+    done = run()
+    assert done.returncode in (0, 2)
+    assert "kesdeploy up --kms fs" in done.stdout + done.stderr
+
+
+def test_the_short_form():
+    assert run("up", "-h").stdout == run("up", "--help").stdout
+
+
+def test_the_version():
+    done = run("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("kesdeploy ")
+
+
+def test_every_command_is_looked_at():
+    names = {(command.name or command.callback.__name__,) for command in app.registered_commands}
+    for group in app.registered_groups:
+        inner = group.typer_instance.registered_commands
+        names |= {(group.name,)} | {(group.name, command.name or command.callback.__name__) for command in inner}
+    assert names | {()} == set(COMMANDS)
