@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kesdeploy import opening, pki, services, topology
-from kesdeploy.errors import UsageError
+from kesdeploy.errors import KesdeployError, UsageError
 from kesdeploy.home import Home, write_private
 from kesdeploy.result import Result
 
@@ -49,7 +49,9 @@ def _s3(spec: Spec, home: Home, user: str, password: str, report: Reporter) -> d
 
 
 def _kes(spec: Spec, home: Home, *, roots: bool) -> dict[str, str]:
-    key = home.identity("operator")[1].read_bytes()
+    key = home.read("secrets/operator.key")
+    if key is None:
+        raise KesdeployError("kesdeploy's own KES identity is missing", hint=f"kesdeploy up -n {home.name}")
     found = {"KES_SERVER": topology.kes_url(spec), "KES_API_KEY": pki.api_key_of(key)}
     if roots:
         found["SSL_CERT_FILE"] = str(_bundle(home))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy.blocks import Block, Item, Lines, Table, Text
@@ -171,7 +172,11 @@ def _fish(variables: dict[str, str]) -> str:
 
 
 def _powershell(variables: dict[str, str]) -> str:
-    return "".join(f"$env:{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in variables.items())
+    def quoted(value: str) -> str:
+        # PowerShell ends a string at typographic quotes, too.
+        return "'" + re.sub("['\u2018-\u201b]", r"\g<0>\g<0>", value) + "'"
+
+    return "".join(f"$env:{name} = {quoted(value)}\n" for name, value in variables.items())
 
 
 def _json(variables: dict[str, str]) -> str:
