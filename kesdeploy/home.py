@@ -57,6 +57,15 @@ class Home:
         return any(map(os.path.exists, (self.state, self.root / "secrets" / ".kesdeploy")))
 
     @property
+    def hollow(self) -> bool:
+        """Whether it is here and holds at most a lock: what a command leaves that was killed at its very start."""
+        try:
+            names = {path.name for path in self.root.iterdir()} - {".lock"}
+            return names <= {"secrets"} and not any(self.path(name).iterdir() for name in names)
+        except OSError:
+            return False
+
+    @property
     def spec(self) -> Path:
         return self.root / SPEC_FILE
 
@@ -89,26 +98,29 @@ class Home:
 
     def prepare(self) -> None:
         """Make the folder and its mark. Everything below is private to the owner."""
-        with _translated(self.root):
-            for path in (self.root, self.root / "secrets", self.root / "ca", self.root / "certs", self.root / "config"):
-                _private_folder(path)
         mark = self.root / "secrets" / ".kesdeploy"
+        with translated(self.root):
+            for path in (self.root, mark.parent):
+                _private_folder(path)
+        # Before all others: a folder that has them and no mark is taken for somebody else's.
         if not mark.exists():
             write_private(
                 mark, b"This folder belongs to kesdeploy. Without it, encrypted objects cannot be read again.\n"
             )
+        for folder in ("ca", "certs", "config"):
+            self.make(folder)
 
     def make(self, relative: str) -> Path:
         """A folder below, private to its owner."""
         path = self.root / relative
-        with _translated(path):
+        with translated(path):
             _private_folder(path)
         return path
 
     def read(self, relative: str) -> bytes | None:
         """What a file holds, or None. StateError when it is there and may not be read."""
         path = self.root / relative
-        with _translated(path, "read"):
+        with translated(path, "read"):
             try:
                 return path.read_bytes()
             except (FileNotFoundError, NotADirectoryError):
@@ -120,7 +132,7 @@ class Home:
     def remove(self) -> None:
         """Everything, for good."""
         if self.root.exists():
-            with _translated(self.root):
+            with translated(self.root):
                 shutil.rmtree(self.root)
 
     def read_secret(self, name: str) -> str | None:
@@ -136,7 +148,7 @@ class Home:
 
 def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Replace a file in one step; a crash or a full disk leaves the old one. StateError when it cannot be written."""
-    with _translated(path):
+    with translated(path):
         _private_folder(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -183,7 +195,7 @@ def new_user() -> str:
 
 
 @contextmanager
-def _translated(path: Path, verb: str = "write") -> Iterator[None]:
+def translated(path: Path, verb: str = "write") -> Iterator[None]:
     try:
         yield
     except OSError as error:
