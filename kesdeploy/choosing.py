@@ -105,13 +105,38 @@ def desired(deployment: Deployment, images: Mapping[str, Pinned]) -> tuple[Resou
 
 
 def foreseen(deployment: Deployment) -> Mapping[str, Pinned]:
-    """The images as far as they are known without asking anybody: for `plan` and `render`."""
+    """The images that `up` would run, as far as they are known without asking anybody: for `plan` and `render`."""
+    state, named = deployment.state.value, overrides(deployment)
+    found = {}
+    for component in topology.components(deployment.spec):
+        old = state.images.get(component)
+        keep = old and (state.sandbox or not _moves(deployment, component, old, named.get(component)))
+        found[component] = old if old and keep else _known(deployment, component, named.get(component))
+    return found
+
+
+def recorded(deployment: Deployment) -> Mapping[str, Pinned]:
+    """The images that the last `up` chose, and what is foreseen of others: for `verify`."""
+    components = topology.components(deployment.spec)
+    pinned = {c: p for c, p in deployment.state.value.images.items() if c in components}
+    return {**foreseen(deployment), **pinned}
+
+
+def _moves(deployment: Deployment, component: str, old: Pinned, named: str | None) -> bool:
+    """Whether the next `up` would look for another image: one that the user names, or a newer kesdeploy's."""
     from kesdeploy import images
 
-    named, found = overrides(deployment), {}
-    for component in topology.components(deployment.spec):
-        known = images.catalogue()[component]
-        reference = named.get(component, known.sources[0].reference)
-        here = deployment.engine.image(reference)
-        found[component] = Pinned(reference, here.id if here else "", "", known.version, tuple(known.entrypoint))
-    return {**found, **{c: p for c, p in deployment.state.value.images.items() if c in found}}
+    if named:
+        return named != old.reference
+    if deployment.state.value.kesdeploy == __version__:
+        return False
+    return images.is_older(component, old.version, images.catalogue()[component].version)
+
+
+def _known(deployment: Deployment, component: str, named: str | None) -> Pinned:
+    from kesdeploy import images
+
+    known = images.catalogue()[component]
+    reference = named or known.sources[0].reference
+    here = deployment.engine.image(reference)
+    return Pinned(reference, here.id if here else "", "", known.version, tuple(known.entrypoint))

@@ -94,7 +94,7 @@ def check(wish: Wish, report: Reporter, *, restart: bool = False) -> Result:
     """The proof, check by check. `restart` restarts KES before the object is read again."""
     home = opening.existing(wish)
     with opening.opened(wish, home, report) as deployment:
-        wanted = choosing.desired(deployment, choosing.foreseen(deployment))
+        wanted = choosing.desired(deployment, choosing.recorded(deployment))
         if restart:
             with report.step("restart KES"):
                 name = topology.container_name(home.name, "kes-server")

@@ -5,6 +5,7 @@ For order and decisions only; that anything works is proven elsewhere, on the re
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,8 +18,10 @@ from kesdeploy import apply, gate, keystores, observe, services, spec, topology
 from kesdeploy.clients.kes import DataKey
 from kesdeploy.clients.minio import Head, KeyStatus
 from kesdeploy.deployment import Deployment
+from kesdeploy.engines import Image
 from kesdeploy.errors import ServiceError
 from kesdeploy.home import Home
+from kesdeploy.images import Chosen
 from kesdeploy.keystores import Pick, Site
 from kesdeploy.plan import Plan, diff
 from kesdeploy.report import Silent
@@ -56,7 +59,7 @@ class Keys:
     """A KES and its keystore: keys by name. Replacing one is what a lost keystore looks like."""
 
     keys: dict[str, bytes] = field(default_factory=dict)
-    denied: set[str] = field(default_factory=set)
+    denied: set[str] = field(default_factory=lambda: {"stranger"})
     """Identities that no policy names."""
     silent: bool = False
 
@@ -171,6 +174,8 @@ class World:
     store: Store
     now: datetime = NOW
     images: dict[str, Pick] = field(default_factory=lambda: dict(IMAGES))
+    version: str = "2025-03-12T09-35-18Z"
+    taken: set[int] = field(default_factory=set)
     served: dict[int, bytes] = field(default_factory=dict)
 
     @property
@@ -202,9 +207,29 @@ class World:
         """Put the doors in their places; again after an `undo`."""
         monkeypatch.setenv("KESDEPLOY_HOME", str(self.home.root.parent))
         monkeypatch.setattr(services, "kes", self.kes.door)
+        monkeypatch.setattr("kesdeploy.clients.kes.Kes", lambda *_, **__: _Door(self.kes, "stranger"))
         monkeypatch.setattr(services, "minio", self.store.door)
         monkeypatch.setattr("kesdeploy.clients.served_certificate", lambda _, port, **__: self.served[port])
         monkeypatch.setattr("kesdeploy.verify.served_certificate", lambda _, port, **__: self.served[port])
+
+    def command_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have the commands themselves find this world: its engine, its images, its clock."""
+        monkeypatch.setattr("kesdeploy.opening.open_engine", lambda *_: self.engine)
+        monkeypatch.setattr("kesdeploy.teardown.open_engine", lambda *_: self.engine)
+        monkeypatch.setattr("kesdeploy.opening.clock", lambda: self.now)
+        monkeypatch.setattr("kesdeploy.images.choose", self._choose)
+        monkeypatch.setattr("kesdeploy.ports.is_free", lambda _, port: port not in self.taken)
+        self.home.remove()
+
+    def _choose(self, _: MemoryEngine, *, components: tuple[str, ...], mode: str, **rest: Any) -> dict[str, Chosen]:
+        sandbox, found = mode == "sandbox", {}
+        for name in components:
+            reference = rest["overrides"].get(name, f"example.org/{name}:{self.version}")
+            identifier = "sha256:" + hashlib.sha256(f"{reference}{sandbox}".encode()).hexdigest()
+            self.engine.known[identifier] = Image(identifier, (reference,), "", 1, "amd64", {})
+            version = reference.rpartition(":")[2]
+            found[name] = Chosen(name, reference, identifier, "", (f"/{name}",), version, sandbox, ())
+        return found
 
     def _called(self, call: tuple[str, ...]) -> None:
         """What a server does when it is started, or told to read again."""
