@@ -66,9 +66,11 @@ def to_create(wish: Wish) -> Home:
     """The deployment that `up` means: a new one is called after its KMS when it is given no name."""
     if wish.name:
         return Home.of(wish.name)
-    if wish.config and (name := tree(wish, Home.of(""))[0].get("name")):
-        return Home.of(str(name))
-    return Home.of(wish.kms) if wish.kms else which(wish)
+    body = tree(wish, Home.of(""))[0] if wish.config else {}
+    written = body.get("keystore")
+    kind = next(iter(written), "") if isinstance(written, dict) else ""
+    name = body.get("name") or wish.kms or kind
+    return Home.of(str(name)) if name else which(wish)
 
 
 def tree(wish: Wish, home: Home) -> tuple[dict[str, Any], str]:

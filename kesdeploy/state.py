@@ -10,17 +10,22 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import threading
 import time
-from contextlib import contextmanager
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the types
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from kesdeploy.errors import Locked, StateError
-from kesdeploy.home import Home, write_private
+from kesdeploy.home import Home, translated, write_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from kesdeploy.report import Reporter
@@ -28,9 +33,14 @@ if TYPE_CHECKING:
 VERSION = 1
 
 
+_EXACTLY = ConfigDict(strict=True, extra="forbid")
+
+
 @dataclass(frozen=True)
 class Pinned:
     """The image a component runs, chosen at its first `up`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACTLY
 
     reference: str
     id: str
@@ -41,6 +51,8 @@ class Pinned:
 
 @dataclass(frozen=True)
 class State:
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACTLY
+
     deployment: str
     engine: str = ""
     sandbox: bool | None = None
@@ -88,28 +100,42 @@ class StateFile:
 
 def _read(home: Home) -> State:
     try:
-        document = json.loads(home.state.read_text())
+        text = home.state.read_text()
     except FileNotFoundError:
         return State(home.name)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise StateError(f"{home.state} is corrupt", because=str(error), hint=_recover(home)) from error
+    except UnicodeDecodeError as error:
+        raise _corrupt(home, str(error)) from error
     except OSError as error:
         raise StateError(f"cannot read {home.state}", because=error.strerror or str(error)) from error
-    return _parsed(home, document)
+    return _parsed(home, text)
 
 
-def _parsed(home: Home, document: Any) -> State:
+def _parsed(home: Home, text: str) -> State:
     try:
+        document = json.loads(text)
         version = document.pop("version")
-        if version > VERSION:
+        if type(version) is int and version > VERSION:
             raise StateError(
                 f"{home.state} was written by a newer kesdeploy (format {version}; this one knows {VERSION})",
                 hint="upgrade kesdeploy: pipx upgrade kesdeploy",
             )
-        images = {c: Pinned(**{**p, "entrypoint": tuple(p["entrypoint"])}) for c, p in document.pop("images").items()}
-        return State(**document, images=images)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise StateError(f"{home.state} is corrupt", because=repr(error), hint=_recover(home)) from error
+        if version != VERSION:
+            raise _corrupt(home, f"version: {version!r}")
+        return _adapter().validate_json(json.dumps(document))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise _corrupt(home, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise _corrupt(home, repr(error)) from error
+
+
+@cache
+def _adapter() -> TypeAdapter[State]:
+    return TypeAdapter(State)
+
+
+def _corrupt(home: Home, because: str) -> StateError:
+    return StateError(f"{home.state} is corrupt", because=because, hint=_recover(home))
 
 
 def _recover(home: Home) -> str:
@@ -132,7 +158,15 @@ def locked(home: Home, *, timeout: float, report: Reporter, command: str) -> Ite
         yield
         os.ftruncate(file, 0)
     finally:
+        _leave_nothing(home)
         os.close(file)
+
+
+def _leave_nothing(home: Home) -> None:
+    """What was made for the lock alone goes with it."""
+    if home.hollow:
+        with suppress(OSError):
+            shutil.rmtree(home.root)
 
 
 def _acquire(path: Path, deadline: float, report: Reporter) -> int:
@@ -150,9 +184,13 @@ def _acquire(path: Path, deadline: float, report: Reporter) -> int:
 
 
 def _try(path: Path) -> int | None:
-    """The lock's file descriptor, or None while somebody else has it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """The lock's file descriptor, or None while somebody else has it, or removes the folder."""
+    with translated(path.parent):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

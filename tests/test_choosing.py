@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from core_fixtures import VAULT, World, spec_of, world
+
+from kesdeploy import __version__, choosing
+from kesdeploy.errors import DataProtected
+
+OLD, NEW = "2024-01-11T13-09-29Z", "2025-03-12T09-35-18Z"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> World:
+    made = world(tmp_path, monkeypatch)
+    made.command_line(monkeypatch)
+    made.home.prepare()
+    return made
+
+
+def _asked(here: World, monkeypatch) -> list[dict]:
+    asked: list[dict] = []
+    choose = here._choose
+    monkeypatch.setattr(
+        "kesdeploy.images.choose", lambda engine, **wish: (asked.append(wish), choose(engine, **wish))[1]
+    )
+    return asked
+
+
+def test_what_is_chosen_is_recorded_and_not_asked_again(here, monkeypatch):
+    asked = _asked(here, monkeypatch)
+    first = choosing.choose(here.deployment)
+    assert choosing.choose(here.deployment) == first
+    assert len(asked) == 1
+    state = here.deployment.state.value
+    assert (state.images, state.sandbox, state.kesdeploy) == (first, False, __version__)
+
+
+@pytest.mark.parametrize("why", ["pull always", "image gone", "new kesdeploy", "another reference", "more of them"])
+def test_what_asks_again(here, monkeypatch, why):
+    choosing.choose(here.deployment)
+    asked = _asked(here, monkeypatch)
+    match why:
+        case "pull always":
+            here.want(images__pull="always")
+        case "image gone":
+            here.engine.known.clear()
+        case "new kesdeploy":
+            monkeypatch.setattr(choosing, "__version__", "99")
+        case "another reference":
+            here.want(images__kes=f"example.org/other:{NEW}")
+        case "more of them":
+            here.spec = spec_of(VAULT.replace("name: vault", "name: fs"))
+    choosing.choose(here.deployment)
+    assert len(asked) == 1
+
+
+def test_a_reference_of_the_users_goes_to_its_component_alone(here, monkeypatch):
+    asked = _asked(here, monkeypatch)
+    here.want(images__kes="example.org/k:1", images__vault="example.org/v:1")
+    choosing.choose(here.deployment)
+    assert asked[0]["overrides"] == {"kes": "example.org/k:1", "openbao": "example.org/v:1", "vault": "example.org/v:1"}
+    assert asked[0]["components"] == ("kes", "minio")
+
+
+def test_never_backwards(here):
+    choosing.choose(here.deployment)
+    here.want(images__kes=f"example.org/kes:{OLD}")
+    with pytest.raises(DataProtected, match="older") as raised:
+        choosing.choose(here.deployment)
+    assert NEW in raised.value.hint
+    assert here.deployment.state.value.images["kes"].version == NEW
+
+
+def test_forwards_is_fine(here):
+    here.version = OLD
+    choosing.choose(here.deployment)
+    here.want(images__kes=f"example.org/kes:{NEW}")
+    assert choosing.choose(here.deployment)["kes"].version == NEW
+
+
+@pytest.mark.parametrize(("first", "then"), [("sandbox", "release"), ("release", "sandbox")])
+@pytest.mark.parametrize("data", [True, False])
+def test_sandbox_and_real_data_never_mix(here, first, then, data):
+    here.want(images__source=first)
+    choosing.choose(here.deployment)
+    here.want(images__source=then)
+    if not data:
+        choosing.choose(here.deployment)
+        return
+    here.home.make("minio")
+    with pytest.raises(DataProtected, match="must not touch") as raised:
+        choosing.choose(here.deployment)
+    assert "-n fs2" in raised.value.hint
+
+
+@pytest.mark.parametrize(("first", "mode"), [("sandbox", "sandbox"), ("release", "release")])
+def test_auto_goes_on_as_it_began(here, monkeypatch, first, mode):
+    here.want(images__source=first)
+    choosing.choose(here.deployment)
+    here.want(images__source="auto", images__pull="always")
+    asked = _asked(here, monkeypatch)
+    choosing.choose(here.deployment)
+    assert asked[0]["mode"] == mode
+
+
+def test_auto_that_has_not_begun_is_asked(here, monkeypatch):
+    asked = _asked(here, monkeypatch)
+    here.want(images__source="auto")
+    choosing.choose(here.deployment)
+    assert asked[0]["mode"] == "auto"
+
+
+# --- before anything is chosen
+
+
+def test_what_is_foreseen_names_the_catalogue(here):
+    found = choosing.foreseen(here.deployment)
+    assert set(found) == {"kes", "minio"}
+    assert all(pin.reference and pin.entrypoint and not pin.id for pin in found.values())
+
+
+def test_what_runs_is_foreseen_to_go_on(here):
+    pinned = choosing.choose(here.deployment)
+    assert choosing.foreseen(here.deployment) == pinned
+    assert choosing.recorded(here.deployment) == pinned
+
+
+def test_another_reference_is_foreseen_and_not_what_was_recorded(here):
+    pinned = choosing.choose(here.deployment)
+    here.want(images__kes="example.org/kes:other")
+    assert choosing.foreseen(here.deployment)["kes"].reference == "example.org/kes:other"
+    assert choosing.recorded(here.deployment) == pinned
+
+
+def test_the_sandbox_foresees_no_upgrade(here, monkeypatch):
+    here.want(images__source="sandbox")
+    pinned = choosing.choose(here.deployment)
+    monkeypatch.setattr(choosing, "__version__", "99")
+    assert choosing.foreseen(here.deployment) == pinned
+
+
+# --- where
+
+
+@pytest.mark.parametrize("rootless", [True, False])
+def test_files_stay_the_owners(here, rootless):
+    here.engine.rootless = rootless
+    site = choosing.site(here.deployment, choosing.choose(here.deployment))
+    assert site.user == ("0:0" if rootless else here.home.owner())
+    assert site.root == str(here.home.root)
+    assert site.images["kes"].image.startswith("sha256:")
+
+
+def test_an_image_that_is_not_here_goes_by_its_reference(here):
+    pinned = {c: replace(p, id="") for c, p in choosing.choose(here.deployment).items()}
+    assert choosing.site(here.deployment, pinned).images["kes"].image == f"example.org/kes:{NEW}"
