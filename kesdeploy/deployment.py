@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kesdeploy import keystores, pki
+from kesdeploy.errors import CertificateError
 from kesdeploy.keystores import Keystore, Work
 
 if TYPE_CHECKING:
@@ -71,8 +72,13 @@ class Deployment:
         return any(self.home.path("minio").glob("**/.minio.sys/config"))
 
     def value(self, ref: Ref) -> str:
-        """What a Ref stands for, once it exists."""
+        """What a Ref stands for, once it exists (FileNotFoundError). CertificateError when an identity's key is damaged."""
         if ref.kind == "secret":
             return self.home.path(f"secrets/{ref.name}").read_text()
-        key = self.home.identity(ref.name)[1].read_bytes()
-        return pki.identity(key) if ref.kind == "identity" else pki.api_key_of(key)
+        path = self.home.identity(ref.name)[1]
+        try:
+            key = path.read_bytes()
+            return pki.identity(key) if ref.kind == "identity" else pki.api_key_of(key)
+        except CertificateError as error:
+            hint = f"put it back from your copy; or, for a new identity: rm {path}; kesdeploy up -n {self.name}"
+            raise CertificateError(f"{path} is damaged", because=error.what, hint=hint) from error

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from kesdeploy import filled, given, home, pki, services
-from kesdeploy.errors import DataProtected, KesdeployError, ServiceError
+from kesdeploy.errors import CertificateError, DataProtected, KesdeployError, ServiceError
 from kesdeploy.resources import (
     Authority,
     Bucket,
@@ -75,7 +75,12 @@ def ensure_certificate(deployment: Deployment, resource: Resource, _: Change) ->
     body, folder = resource.body, deployment.home
     assert isinstance(body, Certificate)
     authority = _authority(deployment)
-    leaf = authority.issue(filled.leaf_request(body), deployment.now, folder.read(f"{body.folder}/private.key"))
+    request, kept = filled.leaf_request(body), folder.read(f"{body.folder}/private.key")
+    try:
+        leaf = authority.issue(request, deployment.now, kept)
+    except CertificateError:
+        # A key that nobody can read serves nobody: unlike an identity's, it may be another one.
+        leaf = authority.issue(request, deployment.now)
     deployment.state.written(resource.address)
     folder.write(f"{body.folder}/{body.ca_file}", authority.cert_pem, 0o644)
     folder.write(f"{body.folder}/private.key", leaf.key_pem)

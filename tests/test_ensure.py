@@ -7,7 +7,7 @@ import pytest
 from core_fixtures import World, spec_of, world
 
 from kesdeploy import ensure, pki, services
-from kesdeploy.errors import DataProtected, KesdeployError, ServiceError, SpecError, UsageError
+from kesdeploy.errors import CertificateError, DataProtected, KesdeployError, ServiceError, SpecError, UsageError
 from kesdeploy.plan import Change, Verb
 from kesdeploy.resources import Bucket, File, Key, Resource, Secret
 
@@ -93,6 +93,17 @@ def test_an_identity_keeps_its_key_when_it_is_made_again(here):
     here.home.secret("minio.crt").unlink()
     here.up()
     assert pki.identity(here.home.identity("minio")[0].read_bytes()) == before
+
+
+def test_a_damaged_identity_is_not_silently_another_one(here):
+    here.up()
+    here.home.write("secrets/minio.key", b"garbage")
+    with pytest.raises(CertificateError) as raised:
+        here.up()
+    assert "secrets/minio.key" in raised.value.what
+    here.home.secret("minio.key").unlink()
+    here.up()
+    assert here.plan().empty
 
 
 def test_the_authority_is_made_once(here):

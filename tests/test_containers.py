@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from threading import Timer
+from typing import TYPE_CHECKING
+
+import pytest
+from core_fixtures import VAULT, World, spec_of, world
+
+from kesdeploy import containers, keystores
+from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, FOLDER, LABEL
+from kesdeploy.engines import PodSpec
+from kesdeploy.errors import DataProtected, Interrupted, ServiceError
+from kesdeploy.keystores.startover import StartOver
+from kesdeploy.plan import Change, Verb
+from kesdeploy.resources import Bootstrap, Container, Resource
+
+if TYPE_CHECKING:
+    from kesdeploy.engines import ContainerSpec
+
+KES, MINIO, POD = "fs-kes-server", "fs-minio-server", "minio-kes-fs"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> World:
+    made = world(tmp_path, monkeypatch)
+    made.up()
+    made.engine.calls.clear()
+    return made
+
+
+def _resource(here: World, address: str) -> Resource:
+    return next(r for r in here.desired if r.address == address)
+
+
+def _body(here: World, address: str) -> Container:
+    body = _resource(here, address).body
+    assert isinstance(body, Container)
+    return body
+
+
+# --- how they are made
+
+
+def test_everything_of_ours_carries_our_marks(here):
+    for container in here.engine.containers({}):
+        resource = _resource(here, container.labels[ADDRESS])
+        assert container.labels[LABEL] == "fs"
+        assert container.labels[FOLDER] == str(here.home.root)
+        assert container.labels[DIGEST] == resource.digest
+        assert container.labels[COMPONENT] == resource.body.component
+    assert here.engine.pod(POD).labels[ADDRESS] == "pod/pod"
+
+
+def test_no_secret_reaches_the_engine(here):
+    secrets = [p.read_text() for p in here.home.path("secrets").iterdir() if p.is_file()]
+    seen = repr(here.engine.specs)
+    assert secrets
+    assert not any(secret in seen for secret in secrets)
+
+
+def test_data_folders_are_there_before_the_container_and_private(tmp_path, monkeypatch):
+    here = world(tmp_path, monkeypatch, spec_of(minio__drives=4))
+    here.up()
+    folders = [here.home.path("kes"), *(here.home.path(f"minio/d{n}") for n in (1, 2, 3, 4))]
+    assert all(folder.stat().st_mode & 0o777 == 0o700 for folder in folders)
+
+
+def test_a_container_is_what_its_body_says(here):
+    spec: ContainerSpec = here.engine.specs[MINIO]
+    body = _body(here, "container/minio-server")
+    assert (spec.image, spec.entrypoint, spec.command, spec.user) == (
+        body.image,
+        body.entrypoint,
+        body.command,
+        body.user,
+    )
+    assert (spec.pod, spec.restart, spec.mounts) == (POD, "unless-stopped", body.mounts)
+
+
+def test_one_that_is_in_the_way_is_stopped_and_removed_first(here):
+    change = Change(Verb.REPLACE, "container/kes-server")
+    containers.ensure_container(here.deployment, _resource(here, "container/kes-server"), change)
+    assert here.engine.calls == [("stop", KES), ("remove", KES), ("create", KES), ("start", KES)]
+
+
+def test_a_pod_whose_network_is_gone_is_repaired_not_replaced(here):
+    here.engine.breaks(POD)
+    here.up()
+    assert here.engine.calls[0] == ("restart_pod", POD)
+    assert ("remove_pod", POD) not in here.engine.calls
+
+
+def test_delete_takes_only_what_is_ours(here):
+    containers.delete(here.deployment, "container/minio-server")
+    assert here.engine.container(MINIO) is None
+    assert here.engine.container(KES)
+    containers.delete(here.deployment, "pod/pod")
+    assert here.engine.pod(POD) is None
+
+
+# --- ready, or why not
+
+
+def _waiting(here: World, timeout: float = 1) -> None:
+    containers.wait_ready(replace(here.deployment, timeout=timeout), _body(here, "container/minio-server"))
+
+
+def test_it_waits_until_it_answers(here):
+    here.store.silent = True
+    Timer(0.1, setattr, [here.store, "silent", False]).start()
+    begun = time.monotonic()
+    _waiting(here)
+    assert time.monotonic() - begun >= 0.09
+
+
+def test_one_that_died_is_an_error_at_once_with_its_last_words(here):
+    here.store.silent = True
+    here.engine.says(MINIO, "FATAL Unable to use the drive")
+    here.engine.dies(MINIO, 1)
+    begun = time.monotonic()
+    with pytest.raises(ServiceError, match="exit code 1") as raised:
+        _waiting(here, timeout=30)
+    assert time.monotonic() - begun < 2
+    assert raised.value.because == "FATAL Unable to use the drive"
+    assert raised.value.hint == "kesdeploy logs -n fs minio"
+
+
+def test_one_that_restarts_again_and_again_is_an_error(here):
+    here.store.silent = True
+    containers_ = here.engine._containers
+    Timer(0.05, lambda: containers_.update({MINIO: replace(containers_[MINIO], restarts=3)})).start()
+    with pytest.raises(ServiceError, match="does not stay up"):
+        _waiting(here, timeout=30)
+
+
+def test_one_that_is_gone_is_an_error(here):
+    here.store.silent = True
+    here.engine.remove(MINIO)
+    with pytest.raises(ServiceError, match="it is gone"):
+        _waiting(here)
+
+
+def test_silence_ends_after_the_timeout_with_what_was_answered(here):
+    here.store.silent = True
+    with pytest.raises(ServiceError, match="is not ready after") as raised:
+        _waiting(here, timeout=0.1)
+    assert "HTTP 503" in raised.value.because
+
+
+def test_an_interrupted_run_does_not_wait_on(here):
+    here.store.silent = True
+    deployment = here.deployment
+    deployment.cancelled.set()
+    with pytest.raises(Interrupted):
+        containers.wait_ready(deployment, _body(here, "container/minio-server"))
+
+
+# --- a keystore of ours that nobody can open
+
+
+class Lost:
+    """A keystore whose first bootstrap finds a service that is lost."""
+
+    def __init__(self, *answers: Exception | None) -> None:
+        self.answers = list(answers)
+
+    def bootstrap(self, _) -> None:
+        if answer := self.answers.pop(0):
+            raise answer
+
+
+def _bootstrap(tmp_path, monkeypatch, keystore: Lost) -> World:
+    here = world(tmp_path, monkeypatch, spec_of(VAULT))
+    deployment = here.deployment
+    here.engine.create_pod(PodSpec("minio-kes-vault"))
+    resource = _resource(here, "container/vault")
+    containers._create(deployment, resource)
+    (here.home.path("vault") / "raft.db").write_text("x")
+    here.engine.calls.clear()
+    monkeypatch.setattr(keystores, "of", lambda _: keystore)
+    containers.ensure_bootstrap(
+        deployment, Resource("bootstrap/vault", Bootstrap("vault", {})), Change(Verb.CREATE, "")
+    )
+    return here
+
+
+def test_a_lost_vault_without_data_is_made_again(tmp_path, monkeypatch):
+    lost = StartOver("nobody can open it", container="container/vault", folder="vault")
+    here = _bootstrap(tmp_path, monkeypatch, Lost(lost, None))
+    assert here.engine.calls == [("stop", "vault-vault"), ("start", "vault-vault")]
+    assert list(here.home.path("vault").iterdir()) == []
+    assert not here.home.path("vault.lost").exists()
+
+
+def test_a_vault_that_is_lost_twice_is_an_error(tmp_path, monkeypatch):
+    lost = StartOver("nobody can open it", container="container/vault", folder="vault")
+    with pytest.raises(StartOver):
+        _bootstrap(tmp_path, monkeypatch, Lost(lost, lost))
+
+
+def test_a_vault_over_data_is_never_made_again(tmp_path, monkeypatch):
+    with pytest.raises(DataProtected):
+        _bootstrap(tmp_path, monkeypatch, Lost(DataProtected("data")))

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import pytest
+from core_fixtures import World, spec_of, world
+
+from kesdeploy import observe
+from kesdeploy.deployment import marks
+from kesdeploy.engines import ContainerSpec, PodSpec
+from kesdeploy.errors import EngineError
+from kesdeploy.plan import Seen, Verb
+
+KES, MINIO = "fs-kes-server", "fs-minio-server"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> World:
+    made = world(tmp_path, monkeypatch, spec_of(minio__buckets=[{"name": "photos"}]))
+    made.up()
+    return made
+
+
+def _seen(here: World) -> dict[str, Seen]:
+    return dict(observe.observe(here.deployment, here.desired))
+
+
+def test_everything_is_seen_as_it_is(here):
+    seen = _seen(here)
+    assert set(seen) == {r.address for r in here.desired}
+    assert all(s.running and not s.reason and not s.stale for s in seen.values())
+
+
+def test_nothing_is_there(tmp_path, monkeypatch):
+    assert _seen(world(tmp_path, monkeypatch)) == {}
+
+
+def test_looking_changes_nothing(here):
+    here.engine.calls.clear()
+    before = {p: p.read_bytes() for p in here.home.root.rglob("*") if p.is_file()}
+    _seen(here)
+    assert here.engine.calls == []
+    assert {p: p.read_bytes() for p in here.home.root.rglob("*") if p.is_file()} == before
+
+
+FILES = {
+    "secrets/root-password": {"secret/root-password": None, "file/minio-env": "what it is made from is missing"},
+    "secrets/minio.crt": {"identity/minio": None},
+    "certs/kes-server/public.crt": {"certificate/kes-server": None},
+    "certs/kes-server/private.key": {"certificate/kes-server": None},
+    "certs/kes-server/ca.crt": {"certificate/kes-server": None},
+    "certs/minio-server/CAs/ca.crt": {"certificate/minio-server": None},
+    "config/kes/kes-config.yaml": {"file/kes-config": None},
+    "config/minio/minio": {"file/minio-env": None},
+    "secrets/fingerprint-minio-backend-default-key.json": {"fingerprint/minio-backend-default-key": None},
+}
+
+
+@pytest.mark.parametrize("lost", FILES)
+def test_a_lost_file_is_missed_and_nothing_else(here, lost):
+    before = _seen(here)
+    here.home.path(lost).unlink()
+    after = _seen(here)
+    changed = {a: after.get(a) for a in before if after.get(a) != before[a]}
+    assert {a: seen and seen.reason for a, seen in changed.items()} == FILES[lost]
+
+
+@pytest.mark.parametrize("file", ["config/kes/kes-config.yaml", "config/minio/minio"])
+def test_a_file_that_somebody_edited_is_put_right(here, file):
+    wanted = here.home.read(file)
+    here.home.write(file, wanted + b"# mine\n")
+    here.up()
+    assert here.home.read(file) == wanted
+
+
+@pytest.mark.parametrize("file", ["certs/kes-server/public.crt", "certs/kes-server/private.key"])
+@pytest.mark.parametrize("content", [b"", b"garbage", b"-----BEGIN X-----\nAAAA\n-----END X-----\n"])
+def test_a_broken_certificate_is_issued_again(here, file, content):
+    here.home.write(file, content)
+    assert _seen(here)["certificate/kes-server"].reason
+    here.up()
+    assert here.plan().empty
+
+
+def test_a_key_can_only_be_asked_for_while_kes_runs(here):
+    here.engine.dies(KES)
+    assert "key/minio-backend-default-key" not in _seen(here)
+    assert "fingerprint/minio-backend-default-key" in _seen(here)
+
+
+def test_a_bucket_can_only_be_asked_for_while_minio_runs(here):
+    here.engine.dies(MINIO)
+    assert "bucket/photos" not in _seen(here)
+
+
+@pytest.mark.parametrize("rule", [None, ("sse-s3", None), ("sse-kms", "another")])
+def test_a_bucket_with_another_rule_is_put_right(here, rule):
+    here.store.rules["photos"] = rule
+    assert _seen(here)["bucket/photos"].reason == "its encryption rule differs"
+    here.up()
+    assert here.store.rules["photos"] == ("sse-kms", "minio-backend-default-key")
+
+
+def test_what_of_ours_is_no_longer_wanted_goes(here):
+    labels = {**marks(here.home), "kesdeploy.address": "container/old"}
+    here.engine.create(ContainerSpec("fs-old", "minio-kes-fs", "i", (), (), "0:0", labels=labels))
+    assert here.plan().verb("container/old") is Verb.DELETE
+    here.up()
+    assert here.engine.container("fs-old") is None
+
+
+def test_what_is_not_ours_is_not_seen(here):
+    here.engine.create_pod(PodSpec("theirs"))
+    here.engine.create(ContainerSpec("theirs", "theirs", "i", (), (), "0:0"))
+    assert here.plan().empty
+
+
+def test_a_container_without_a_digest_is_made_again(here):
+    labels = {**marks(here.home), "kesdeploy.address": "container/kes-server"}
+    here.engine.remove(KES)
+    here.engine.create(ContainerSpec(KES, "minio-kes-fs", "i", (), (), "0:0", labels=labels))
+    here.engine.start(KES)
+    assert here.plan().verb("container/kes-server") is Verb.REPLACE
+
+
+def test_an_engine_that_refuses_is_not_an_empty_one(here, monkeypatch):
+    def refuse(_):
+        raise EngineError("gone")
+
+    monkeypatch.setattr(here.engine, "containers", refuse)
+    with pytest.raises(EngineError):
+        _seen(here)
+
+
+def test_a_password_that_changed_at_its_source_is_taken_up(tmp_path, monkeypatch):
+    source = tmp_path / "password"
+    source.write_text("first-password")
+    here = world(tmp_path, monkeypatch, spec_of(minio__root_password=f"@{source}"))
+    here.up()
+    assert here.plan().empty
+    source.write_text("second-password")
+    assert here.plan().verb("container/minio-server") is Verb.RESTART
+    here.up()
+    assert b"second-password" in here.home.read("config/minio/minio")
+    source.unlink()
+    assert here.plan().empty, "a source that is gone changes nothing"
