@@ -72,7 +72,7 @@ class Deployment:
         return any(self.home.path("minio").glob("**/.minio.sys/config"))
 
     def value(self, ref: Ref) -> str:
-        """What a Ref stands for, once it exists (FileNotFoundError). CertificateError when an identity's key is damaged."""
+        """What a Ref stands for. FileNotFoundError while it does not exist, CertificateError when it is damaged."""
         if ref.kind == "secret":
             return self.home.path(f"secrets/{ref.name}").read_text()
         path = self.home.identity(ref.name)[1]
