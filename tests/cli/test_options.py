@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+
+from kesdeploy.cli import options as o
+from kesdeploy.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("120s", 120), ("2m", 120), ("1h", 3600), ("500ms", 0.5), ("1.5s", 1.5), (" 3s ", 3)],
+)
+def test_durations(text, seconds):
+    assert o.seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1s", "1d", "1 s", "s", "1e3", "∞", "1s2"])
+def test_what_is_no_duration(text):
+    with pytest.raises(UsageError) as raised:
+        o.seconds(text)
+    assert raised.value.hint == "--timeout 120s"
+
+
+def test_what_was_not_given_is_not_there():
+    assert o.overrides() == {}
+
+
+def test_flags_are_paths_of_the_spec():
+    found = o.overrides(kms="fs", engine="podman", images="sandbox", pull="never", bind="::1", key_name="k")
+    assert found == {
+        "keystore.fs": {},
+        "engine": "podman",
+        "images.source": "sandbox",
+        "images.pull": "never",
+        "network.bind": "::1",
+        "key_name": "k",
+    }
+
+
+def test_an_offset_moves_all_ports_and_a_port_stands_over_it():
+    found = o.overrides(ports={"s3_port": 1234}, offset=100)
+    assert found == {
+        "network.s3_port": 1234,
+        "network.console_port": 9101,
+        "network.kes_port": 7473,
+        "network.vault_port": 8300,
+    }
+
+
+def test_the_base_ports_are_the_defaults_of_the_spec():
+    from kesdeploy.spec import Network
+
+    assert {name: value for name, value in Network() if name.endswith("_port")} == o.BASE_PORTS
+
+
+def test_buckets_and_an_external_vault():
+    found = o.overrides(kms="vault", vault_address="https://v", buckets=["a", "b"])
+    assert found["minio.buckets"] == [{"name": "a"}, {"name": "b"}]
+    assert list(found) == ["keystore.vault", "keystore.vault.address", "minio.buckets"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        ("kes.cache.any=1m", "kes.cache.any", "1m"),
+        ("minio.drives=4", "minio.drives", 4),
+        ("minio.https=true", "minio.https", True),
+        ("minio.buckets=[{name: a}]", "minio.buckets", [{"name": "a"}]),
+        ("key_name=", "key_name", ""),
+        ("a=b=c", "a", "b=c"),
+        ("a=[", "a", "["),
+        ("a=env:NAME", "a", "env:NAME"),
+        ("a=@~/file", "a", "@~/file"),
+    ],
+)
+def test_set(text, path, value):
+    assert o.assignments([text]) == {path: value}
+
+
+@pytest.mark.parametrize("text", ["", "=", "=1", "path"])
+def test_set_needs_both(text):
+    with pytest.raises(UsageError, match="PATH=VALUE"):
+        o.assignments([text])
+
+
+def test_set_stands_over_a_flag():
+    assert o.overrides(key_name="a", sets=["key_name=b"]) == {"key_name": "b"}
+
+
+def test_a_wrong_set_does_not_repeat_a_secret():
+    with pytest.raises(UsageError) as raised:
+        o.assignments(["=correct-horse"])
+    assert "correct-horse" not in f"{raised.value} {raised.value.because} {raised.value.hint}"
+
+
+def test_completion_knows_deployments_and_keystores(kesdeploy_home):
+    from kesdeploy.home import Home
+
+    Home.of("photos").prepare()
+    assert o._deployments() == ["photos"]
+    assert o._kinds() == ["fs", "vault"]

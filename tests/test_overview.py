@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import pytest
+from core_fixtures import World, world
+
+from kesdeploy import deploy, overview
+from kesdeploy.engines import LogLine
+from kesdeploy.errors import UsageError
+from kesdeploy.opening import Wish
+from kesdeploy.report import Silent
+
+KES, MINIO = "fs-kes-server", "fs-minio-server"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> World:
+    made = world(tmp_path, monkeypatch)
+    made.command_line(monkeypatch)
+    deploy.up(Wish("up", "fs", overrides={"keystore.fs": {}}, timeout=1), Silent())
+    made.engine.calls.clear()
+    return made
+
+
+def _status():
+    return overview.status(Wish("status", "fs"), Silent())
+
+
+# --- status
+
+
+def test_a_healthy_deployment(here):
+    result = _status()
+    assert (result.ok, result.exit_code, result.problems) == (True, 0, ())
+    data = result.data
+    assert [(c["name"], c["state"]) for c in data["containers"]] == [(KES, "running"), (MINIO, "running")]
+    assert [c["image"] for c in data["containers"]] == [f"example.org/{c}:{here.version}" for c in ("kes", "minio")]
+    assert data["keystore"] == {"kind": "fs", "state": "ok"}
+    assert data["kms"].startswith("ok")
+    assert {c["name"] for c in data["certificates"]} == {"ca", "kes-server"}
+    assert data["auto_encryption"] is True
+
+
+def test_status_changes_nothing(here):
+    _status()
+    assert here.engine.calls == [("close",)]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "code", "words"),
+    [
+        (lambda h: h.engine.dies(KES), "container", "fs-kes-server is exited"),
+        (lambda h: h.engine.remove(MINIO), "container", "fs-minio-server is missing"),
+        (lambda h: h.home.path("kes").rename(h.home.path("elsewhere")), "keystore", "MISSING"),
+        (lambda h: setattr(h.store, "silent", True), "kms", "503"),
+        (lambda h: setattr(h.store, "wrong", "kms:NotAuthorized"), "kms", "kms:NotAuthorized"),
+        (lambda h: h.later(days=400), "certificate", "kes-server"),
+    ],
+)
+def test_anything_else_is_7_and_says_what_to_do(here, break_it, code, words):
+    break_it(here)
+    result = _status()
+    assert (result.ok, result.exit_code) == (False, 7)
+    assert any(p.code == code and words in p.message and p.hint.startswith("kesdeploy ") for p in result.problems)
+
+
+def test_a_certificate_that_ends_soon_is_a_warning_and_no_failure(here):
+    here.later(days=397 - 20)
+    result = _status()
+    assert result.exit_code == 0
+    assert [p.code for p in result.problems] == ["warning"]
+
+
+def test_status_of_what_is_not_there(here):
+    with pytest.raises(UsageError):
+        overview.status(Wish("status", "nobody"), Silent())
+
+
+# --- list
+
+
+def _state() -> str:
+    (entry,) = overview.all_deployments().data["deployments"]
+    return entry["state"]
+
+
+def test_the_list_says_how_each_is(here):
+    (entry,) = overview.all_deployments().data["deployments"]
+    assert {k: entry[k] for k in ("name", "state", "keystore", "engine", "s3")} == {
+        "name": "fs",
+        "state": "running",
+        "keystore": "fs",
+        "engine": "podman",
+        "s3": "http://127.0.0.1:9000",
+    }
+    here.engine.dies(MINIO)
+    assert _state() == "degraded"
+    here.engine.dies(KES)
+    assert _state() == "stopped"
+    here.engine.remove_pod("minio-kes-fs", stop_timeout=1)
+    assert _state() == "down"
+
+
+def test_one_that_is_broken_does_not_hide_the_others(here):
+    other = here.home.root.parent / "minio-kes-broken"
+    other.mkdir()
+    (other / "state.json").write_text("{")
+    (other / "kesdeploy.yaml").write_text("a: [")
+    states = {d["name"]: d["state"] for d in overview.all_deployments().data["deployments"]}
+    assert states["fs"] == "running"
+    assert states["broken"].startswith("error: ")
+
+
+# --- logs
+
+
+def _say(here: World) -> None:
+    for time, name, text in ((1, KES, "one"), (3, KES, "three"), (2, MINIO, "two"), (4, MINIO, "four")):
+        here.engine._logs.setdefault(name, []).append(LogLine(f"2026-01-01T00:00:0{time}Z", "stdout", text))
+
+
+def test_lines_of_all_containers_in_order_of_time(here):
+    here.engine._logs.clear()
+    _say(here)
+    lines = overview.logs(Wish("logs", "fs"), "", 200).data["lines"]
+    assert [line["text"] for line in lines] == ["one", "two", "three", "four"]
+    assert {line["container"] for line in lines} == {"kes", "minio"}
+
+
+def test_one_container_and_its_last_lines(here):
+    _say(here)
+    lines = overview.logs(Wish("logs", "fs"), "minio", 1).data["lines"]
+    assert [line["text"] for line in lines] == ["four"]
+
+
+def test_following_ends_when_the_streams_do(here):
+    here.engine._logs.clear()
+    _say(here)
+    lines = list(overview.log_lines(Wish("logs", "fs"), "", 200))
+    assert sorted(line["text"] for line in lines) == ["four", "one", "three", "two"]
+
+
+def test_the_words_of_what_stopped_are_still_there(here):
+    _say(here)
+    here.engine.dies(MINIO)
+    assert overview.logs(Wish("logs", "fs"), "minio", 200).data["lines"]
+
+
+def test_a_part_that_there_is_none_of(here):
+    with pytest.raises(UsageError, match="bogus"):
+        overview.logs(Wish("logs", "fs"), "bogus", 1)
+    with pytest.raises(UsageError):
+        overview.logs(Wish("logs", "fs"), "vault", 1)
+    here.engine.remove(MINIO)
+    with pytest.raises(UsageError) as raised:
+        overview.logs(Wish("logs", "fs"), "minio", 1)
+    assert raised.value.hint == "kesdeploy up -n fs"

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from core_fixtures import World, world
+
+from kesdeploy import deploy, toolbox
+from kesdeploy.errors import ImageError, KesdeployError
+from kesdeploy.opening import Wish
+from kesdeploy.report import Silent
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> World:
+    made = world(tmp_path, monkeypatch)
+    made.command_line(monkeypatch)
+    deploy.up(Wish("up", "fs", overrides={"keystore.fs": {}}, timeout=1), Silent())
+    return made
+
+
+@dataclass
+class Ran:
+    """What was started, and what lay in its private folder then."""
+
+    argv: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    modes: set[int] = field(default_factory=set)
+    folder: Path | None = None
+
+    def __call__(self, argv, **_):
+        self.argv = argv
+        mount = next(word for word in argv if word.endswith(":/kesdeploy:z"))
+        self.folder = Path(mount.removesuffix(":/kesdeploy:z"))
+        self.modes = {self.folder.stat().st_mode & 0o777}
+        self.files = {p.name: p.read_text() for p in self.folder.iterdir()}
+        return subprocess.CompletedProcess(argv, 42)
+
+
+@pytest.fixture
+def ran(monkeypatch) -> Ran:
+    made = Ran()
+    monkeypatch.setattr(toolbox.subprocess, "run", made)
+    return made
+
+
+def _run(tool: str, *arguments: str) -> int:
+    return toolbox.run_tool(tool, Wish(tool, "fs"), arguments, Silent())
+
+
+def test_mc_gets_its_alias_as_a_file(here, ran):
+    assert _run("mc", "ls", "this") == 42
+    user, password = here.home.read_secret("root-user"), here.home.read_secret("root-password")
+    alias = json.loads(ran.files["config.json"])["aliases"]["this"]
+    assert (alias["url"], alias["accessKey"], alias["secretKey"]) == ("http://127.0.0.1:9000", user, password)
+    assert ran.argv[-4:] == ["--config-dir", "/kesdeploy", "ls", "this"]
+    assert f"example.org/mc:{here.version}" not in ran.argv, "an image goes by its id"
+
+
+def test_kes_gets_the_operators_certificate(here, ran):
+    _run("kes", "key", "ls")
+    certificate, key = here.home.identity("operator")
+    assert ran.files["client.crt"] == certificate.read_text()
+    assert ran.files["client.key"] == key.read_text()
+    assert "KES_SERVER=https://fs-kes-server:7373" in ran.argv
+    assert ran.argv[-2:] == ["key", "ls"]
+
+
+@pytest.mark.parametrize("tool", ["mc", "kes"])
+def test_no_secret_on_the_command_line_and_nothing_left(here, ran, tool):
+    _run(tool)
+    line = " ".join(ran.argv)
+    secrets = [p.read_text().strip() for p in here.home.path("secrets").iterdir() if p.is_file()]
+    assert not any(secret in line for secret in secrets)
+    assert ran.modes == {0o700}
+    assert not ran.folder.exists()
+
+
+def test_the_current_folder_is_where_it_is(here, ran, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _run("mc", "cp", "./file", "this/photos")
+    assert f"{tmp_path}:{tmp_path}" in ran.argv
+    assert ran.argv[ran.argv.index("-w") + 1] == str(tmp_path)
+
+
+def test_words_that_look_like_ours_are_the_tools(here, ran):
+    _run("mc", "--json", "-n", "x", "--help")
+    assert ran.argv[-4:] == ["--json", "-n", "x", "--help"]
+
+
+def test_the_sandbox_has_neither_and_says_what_instead(here, ran, monkeypatch):
+    deploy.destroy(Wish("destroy", "fs", timeout=1), Silent())
+    wish = Wish("up", "fs", overrides={"keystore.fs": {}, "images.source": "sandbox"}, timeout=1)
+    deploy.up(wish, Silent())
+    for tool in ("mc", "kes"):
+        with pytest.raises(ImageError) as raised:
+            _run(tool)
+        assert raised.value.exit_code == 4
+        assert "kesdeploy" in raised.value.hint
+    assert ran.argv == []
+
+
+def test_what_does_not_run_is_said(here, ran):
+    deploy.down(Wish("down", "fs", timeout=1), Silent())
+    with pytest.raises(KesdeployError) as raised:
+        _run("mc", "ls")
+    assert raised.value.hint == "kesdeploy up -n fs"
+    assert ran.argv == []
