@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import keystores, opening
-from kesdeploy.errors import DataProtected, KesdeployError, SpecError, UsageError
+from kesdeploy.errors import DataProtected, SpecError, UsageError
 from kesdeploy.home import Home, write_private
 from kesdeploy.opening import Wish
 from kesdeploy.result import Result
@@ -23,7 +23,7 @@ def completed(wish: Wish, console: Console, *, ask: bool, always: bool = False) 
     """
     from kesdeploy import lacking
 
-    home, body = _tree(wish)
+    home, body = _tree(wish, fresh=always)
     stored = _stored(home) | wish.secrets.keys()
     problems = lacking.missing(body, keystores.KEYSTORES, stored)
     if not problems and not (ask and always):
@@ -39,17 +39,17 @@ def completed(wish: Wish, console: Console, *, ask: bool, always: bool = False) 
     return replace(wish, name=str(answered["name"]), overrides=overrides, secrets={**wish.secrets, **secrets})
 
 
-def _tree(wish: Wish) -> tuple[Home | None, dict[str, Any]]:
-    """What the spec says so far, flags laid over it."""
+def _tree(wish: Wish, *, fresh: bool) -> tuple[Home | None, dict[str, Any]]:
+    """What the spec says so far, flags laid over it; `fresh`: whatever deployments are here."""
     from kesdeploy import lacking
 
     try:
         home: Home | None = opening.to_create(wish)
     except UsageError:
-        if wish.config or Home.all():
+        if wish.config or (Home.all() and not fresh):
             raise
         home = None
-    body, over, _ = opening.layers(wish, home) if home else ({}, wish.overrides, "")
+    body, over, _ = opening.layers(wish, home) if home and not fresh else ({}, wish.overrides, "")
     for path, value in over.items():
         body = lacking.put(body, path, value)
     return home, body
@@ -95,7 +95,8 @@ def confirm_destroy(wish: Wish, console: Console, *, yes: bool, save: Path | Non
     )
     if not yes and not console.interactive:
         raise DataProtected(f"destroy needs --yes: {told}", hint=f"kesdeploy destroy -n {home.name} --yes")
-    console.note(told)
+    if home.exists:
+        console.note(told)
     if save:
         teardown.save(home, save)
         console.note(f"{save} holds what is needed to read the data again; the data itself is not in it")
@@ -106,4 +107,4 @@ def confirm_destroy(wish: Wish, console: Console, *, yes: bool, save: Path | Non
         teardown.save(home, archive)
         console.note(f"wrote {archive}")
     if console.ask(f"Type {home.name} to destroy it") != home.name:
-        raise KesdeployError("another name was typed; nothing was destroyed")
+        raise DataProtected("another name was typed; nothing was destroyed")

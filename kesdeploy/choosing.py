@@ -83,6 +83,11 @@ def _mode(deployment: Deployment) -> Mode:
     return source
 
 
+def refuse_mixing(deployment: Deployment) -> None:
+    """Raises DataProtected when the spec asks for sandbox images on real data, or the reverse."""
+    _mode(deployment)
+
+
 def _refuse_mixing(deployment: Deployment, *, sandbox: bool) -> None:
     recorded = deployment.state.value.sandbox
     if recorded is not None and recorded != sandbox and deployment.home.path("minio").exists():

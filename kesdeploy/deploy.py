@@ -39,6 +39,8 @@ def up(wish: Wish, report: Reporter) -> Result:
             _check_ports(deployment, plan)
             _preflight(deployment, plan)
         _record(deployment)
+        if wish.config:
+            report.note(f"the spec is kept in {home.spec}: from now on, that is the one to edit")
         if not deployment.spec.network.loopback:
             report.warn(f"published on {deployment.spec.network.bind}: other machines can reach S3, console and KES")
         apply.apply(plan, deployment)
@@ -51,6 +53,7 @@ def plan(wish: Wish, report: Reporter) -> Result:
     home = opening.to_create(wish)
     with opening.opened(wish, home, report, lock=False) as deployment:
         _guard(deployment)
+        choosing.refuse_mixing(deployment)
         wanted = choosing.desired(deployment, choosing.foreseen(deployment))
         return Result("plan", {"deployment": home.name, **_plan_data(_plan(deployment, wanted))})
 

@@ -121,7 +121,7 @@ def _release(engine: Engine, wish: _Wish, pull: Pull, report: Reporter) -> Chose
         found = _pull(engine, wish, pull, report)
     source, image = found
     if source.digest and image.digest and image.digest != source.digest:
-        report.note(f"{source.reference} has the digest {image.digest}; published was {source.digest}")
+        report.note(f"{source.reference} is here, but it is not the published image: its digest differs")
     return _chosen(wish.component, source, image)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kesdeploy import filled, given, services
+from kesdeploy import ensure, filled, given, services
 from kesdeploy.deployment import ADDRESS, DIGEST, Deployment
 from kesdeploy.errors import KesdeployError
 from kesdeploy.plan import Seen
@@ -81,8 +81,11 @@ def _certificate(deployment: Deployment, resource: Resource, _: Mapping[str, See
     body, home = resource.body, deployment.home
     assert isinstance(body, Certificate)
     folder = home.path(body.folder)
-    if home.read(f"{body.folder}/{body.ca_file}") != home.read("ca/ca.crt"):
+    trusted = home.read(f"{body.folder}/{body.ca_file}")
+    if trusted is None:
         return None
+    if trusted != home.read("ca/ca.crt"):
+        return Seen(reason="the CA is another one")
     return filled.leaf_seen(deployment, folder / "public.crt", folder / "private.key", filled.leaf_request(body))
 
 
@@ -105,15 +108,19 @@ def _file(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> 
 
 
 def _bootstrap(deployment: Deployment, resource: Resource, found: Mapping[str, Seen]) -> Seen | None:
-    if any(need.startswith("container/") and not _running(found, need) for need in resource.needs):
+    services_of_it = [need for need in resource.needs if need.startswith("container/")]
+    if not all(need in found for need in services_of_it):
         return None
+    if stopped := [need for need in services_of_it if not _running(found, need)]:
+        return Seen(unasked=stopped[0])
     return Seen(reason=deployment.keystore.unsettled(deployment.work) or "")
 
 
 def _key(deployment: Deployment, resource: Resource, found: Mapping[str, Seen]) -> Seen | None:
     assert isinstance(resource.body, Key)
     if not _running(found, "container/kes-server"):
-        return None
+        known = ensure.fingerprint_file(deployment, resource.name).exists()
+        return Seen(unasked="KES") if known else None
     return _asked(lambda: services.kes(deployment.spec, deployment.home).describe_key(resource.name))
 
 
@@ -126,7 +133,7 @@ def _bucket(deployment: Deployment, resource: Resource, found: Mapping[str, Seen
     body = resource.body
     assert isinstance(body, Bucket)
     if not _running(found, "container/minio-server"):
-        return None
+        return Seen(unasked="MinIO") if deployment.holds_data else None
     try:
         there = services.minio(deployment.spec, deployment.home).bucket_encryption(body.name)
     except KesdeployError:

@@ -103,6 +103,8 @@ def layers(wish: Wish, home: Home) -> tuple[dict[str, Any], dict[str, Any], str]
 def load(wish: Wish, home: Home) -> Spec:
     """The deployment's Spec: flags over file over defaults."""
     body, over, where = layers(wish, home)
+    if wish.overrides and home.spec.exists():
+        where = f"{where} with these flags"
     return spec.load_tree(body, over, keystores.FIELDS, where=where)
 
 

@@ -132,6 +132,7 @@ def _entry(home: Home) -> dict[str, Any]:
             running = [c.running for c in deployment.engine.containers(deployment.labels)]
             state = "running" if running and all(running) else "stopped" if running else "down"
             state = "degraded" if any(running) and not all(running) else state
+            state = "incomplete" if running and len(running) < len(_expected(deployment)) else state
             s3 = topology.s3_url(deployment.spec)
             engine = deployment.state.value.engine
             return {**entry, "state": state, "keystore": deployment.spec.kms, "engine": engine, "s3": s3}
@@ -153,6 +154,8 @@ def log_lines(wish: Wish, part: str, tail: int, *, follow: bool = True) -> Itera
     with opening.opened(wish, home, Silent(), lock=False) as deployment:
         wanted = [topology.container_name(home.name, PARTS[part])] if part else _expected(deployment)
         there = [name for name in wanted if deployment.engine.container(name)]
+        if part and wanted[0] not in _expected(deployment):
+            raise UsageError(f"{home.name!r} has no {part} of its own", hint=f"kesdeploy logs -n {home.name}")
         if not there:
             raise UsageError(f"no container of {home.name!r} is here", hint=f"kesdeploy up -n {home.name}")
         streams = [_named(deployment, name, tail, follow=follow) for name in there]
@@ -183,6 +186,8 @@ def _interleaved(streams: list[Iterator[dict[str, str]]]) -> Iterator[dict[str, 
         try:
             for line in stream:
                 queue.put(line)
+        except Exception:  # noqa: BLE001 - the stream of a container that ends, or of a command that does
+            return
         finally:
             queue.put(None)
 

@@ -19,6 +19,7 @@ class Verb(StrEnum):
     RESTART = "restart"
     RELOAD = "reload"
     START = "start"
+    CHECK = "check"
     DELETE = "delete"
 
 
@@ -38,6 +39,8 @@ class Seen:
     reason: str = ""
     running: bool = True
     stale: frozenset[str] = frozenset()
+    unasked: str = ""
+    """Who would have to be asked, and does not run now."""
 
 
 @dataclass(frozen=True)
@@ -85,21 +88,26 @@ def diff(desired: tuple[Resource, ...], seen: Mapping[str, Seen]) -> Plan:
 def _decide(resource: Resource, seen: Seen | None, verbs: Mapping[str, Verb]) -> tuple[Verb, str]:
     if seen is None:
         return Verb.CREATE, "missing"
-    if seen.reason:
-        return Verb.REPLACE, seen.reason
-    if seen.digest and seen.digest != resource.digest:
-        return Verb.REPLACE, "its definition changed"
+    if seen.unasked:
+        return Verb.CHECK, f"asked once {seen.unasked} runs"
+    if reason := seen.reason or _differs(resource, seen, verbs):
+        return Verb.REPLACE, reason
     if isinstance(resource.body, Container):
         return _decide_container(resource.body, resource.needs, seen, verbs)
-    if isinstance(resource.body, File) and (made := _remade_values(resource, verbs)):
-        return Verb.REPLACE, f"{made} changes"
     return Verb.KEEP, ""
+
+
+def _differs(resource: Resource, seen: Seen, verbs: Mapping[str, Verb]) -> str:
+    if seen.digest and seen.digest != resource.digest:
+        return "its definition changed"
+    made = _remade_values(resource, verbs) if isinstance(resource.body, File) else ""
+    return f"{made} changes" if made else ""
 
 
 def _remade_values(resource: Resource, verbs: Mapping[str, Verb]) -> str:
     """What a file takes values from that only this run will make."""
     sources = (need for need in resource.needs if need.startswith(("bootstrap/", "secret/")))
-    return ", ".join(need for need in sources if verbs.get(need) in REMADE)
+    return ", ".join(need for need in sources if verbs.get(need) in (*REMADE, Verb.CHECK))
 
 
 def _decide_container(
@@ -107,6 +115,8 @@ def _decide_container(
 ) -> tuple[Verb, str]:
     if any(address.startswith("pod/") and verbs.get(address) in REMADE for address in needs):
         return Verb.REPLACE, "its pod is made again"
+    if gone := ", ".join(address for address in body.uses if verbs.get(address) is Verb.CREATE):
+        return Verb.REPLACE, f"{gone} was missing: what it mounts may be gone"
     changed = {address for address in body.uses if verbs.get(address) in REMADE} | seen.stale
     names = ", ".join(sorted(changed))
     if not seen.running:

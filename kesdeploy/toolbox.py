@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kesdeploy import choosing, images, opening, services, topology
-from kesdeploy.errors import ImageError, KesdeployError
+from kesdeploy.errors import ImageError, Unhealthy
 from kesdeploy.report import Reporter, Silent
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kesdeploy.deployment import Deployment
     from kesdeploy.opening import Wish
 
+SERVER = {"mc": "minio-server", "kes": "kes-server"}
 INSTEAD = {"mc": 'eval "$(kesdeploy env)" and any S3 client', "kes": "kesdeploy verify, kesdeploy status"}
 
 
@@ -40,8 +41,9 @@ def run_tool(tool: str, wish: Wish, arguments: Sequence[str], report: Reporter) 
             overrides=choosing.overrides(deployment),
             report=Silent(),
         )[tool]
-        if deployment.engine.pod(topology.pod_name(home.name)) is None:
-            raise KesdeployError(f"{home.name} does not run", hint=f"kesdeploy up -n {home.name}")
+        server = deployment.engine.container(topology.container_name(home.name, SERVER[tool]))
+        if server is None or not server.running:
+            raise Unhealthy(f"{home.name} does not run", hint=f"kesdeploy up -n {home.name}")
         with tempfile.TemporaryDirectory(prefix="kesdeploy-", dir=home.root) as folder:
             inside = _credentials(tool, deployment, Path(folder))
             argv = [
@@ -74,7 +76,17 @@ def _credentials(tool: str, deployment: Deployment, folder: Path) -> dict[str, s
 def _flags(deployment: Deployment, folder: str, environment: dict[str, str], entrypoint: Sequence[str]) -> list[str]:
     here = str(Path.cwd())
     user = "0:0" if deployment.engine.info().rootless else deployment.home.owner()
-    flags = ["--user", user, "--entrypoint", json.dumps(list(entrypoint)), "-v", f"{folder}:/kesdeploy:z"]
+    # Only what is mounted may be written to: a file that mc puts anywhere else would be gone with the container.
+    flags = [
+        "--read-only",
+        "--read-only-tmpfs=false",
+        "--user",
+        user,
+        "--entrypoint",
+        json.dumps(list(entrypoint)),
+        "-v",
+        f"{folder}:/kesdeploy:z",
+    ]
     # A shared label on a whole home folder would change the user's machine: the current folder is mounted as it is.
     flags += ["-v", f"{here}:{here}", "-w", here] if here != "/" else []
     flags += ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []

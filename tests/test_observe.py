@@ -82,13 +82,15 @@ def test_a_broken_certificate_is_issued_again(here, file, content):
 
 def test_a_key_can_only_be_asked_for_while_kes_runs(here):
     here.engine.dies(KES)
-    assert "key/minio-backend-default-key" not in _seen(here)
+    assert _seen(here)["key/minio-backend-default-key"].unasked == "KES"
     assert "fingerprint/minio-backend-default-key" in _seen(here)
 
 
 def test_a_bucket_can_only_be_asked_for_while_minio_runs(here):
     here.engine.dies(MINIO)
     assert "bucket/photos" not in _seen(here)
+    here.home.make("minio/.minio.sys/config")
+    assert _seen(here)["bucket/photos"].unasked == "MinIO"
 
 
 @pytest.mark.parametrize("rule", [None, ("sse-s3", None), ("sse-kms", "another")])

@@ -38,11 +38,22 @@ def test_what_becomes_of_a_container(seen, verb, reason):
 
 
 @pytest.mark.parametrize(("changed", "verb"), [(CONFIG, Verb.RELOAD), (CERT, Verb.RELOAD), (ENV, Verb.RESTART)])
-@pytest.mark.parametrize("seen", [None, Seen(reason="its text differs")])
-def test_a_container_takes_up_what_this_run_changes(changed, verb, seen):
-    source = Resource(changed, Secret("x", "user"))
-    there = {SERVER.address: SAME} | ({changed: seen} if seen else {})
-    assert diff((source, SERVER), there).verb(SERVER.address) is verb
+def test_what_a_change_does_to_its_readers(changed, verb):
+    there = {SERVER.address: SAME, changed: Seen(reason="its text differs")}
+    plan = diff((Resource(changed, Secret("x", "user")), SERVER), there)
+    assert plan.verb(SERVER.address) is verb
+
+
+def test_a_reader_of_what_was_missing_is_made_again():
+    """Its folder may be another one than the one that is mounted."""
+    plan = diff((Resource(ENV, Secret("x", "user")), SERVER), {SERVER.address: SAME})
+    assert plan.verb(SERVER.address) is Verb.REPLACE
+
+
+def test_what_cannot_be_asked_now_is_no_news():
+    key = Resource("key/k", Secret("x", "user"))
+    change = diff((key,), {"key/k": Seen(unasked="KES")}).changes[0]
+    assert (change.verb, change.reason) == (Verb.CHECK, "asked once KES runs")
 
 
 @pytest.mark.parametrize("seen", [None, Seen(reason="its network is gone")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,10 +36,13 @@ def status(
         from kesdeploy.overview import status
 
         wish = Wish("status", name)
-        while watch:
-            console.clear_and_show(status(wish, console), views.status)
-            time.sleep(2)
-        return status(wish, console)
+        if not watch:
+            return status(wish, console)
+        with suppress(KeyboardInterrupt):  # that is how one ends it
+            while True:
+                console.clear_and_show(status(wish, console), views.status)
+                time.sleep(2)
+        return None
 
     run("status", work, views.status, json=json, verbose=verbose)
 
@@ -88,8 +92,9 @@ def logs(
 
         if not follow:
             return logs(Wish("logs", name), part, tail)
-        for line in log_lines(Wish("logs", name), part, tail):
-            console.stream(line if json else views.log_line(line))
+        with suppress(KeyboardInterrupt):  # that is how one ends it
+            for line in log_lines(Wish("logs", name), part, tail):
+                console.stream(line if json else views.log_line(line))
         return None
 
     run("logs", work, views.logged, json=json, verbose=verbose)

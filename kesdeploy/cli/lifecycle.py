@@ -72,11 +72,14 @@ def up(
     json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:
-    """Create or repair a deployment until it equals its spec, then prove it. A second `up` changes nothing.
+    r"""Create or repair a deployment, then prove it.
 
-    Examples: kesdeploy up --kms fs
-              kesdeploy up --kms vault --bucket photos
-              kesdeploy up -n second --kms fs --port-offset 100
+    Until it equals its spec; a second `up` changes nothing.
+
+    \b
+    kesdeploy up --kms fs
+    kesdeploy up --kms vault --bucket photos
+    kesdeploy up -n second --kms fs --port-offset 100
     """
 
     def work(console: Console) -> Result:
@@ -164,7 +167,7 @@ def stop(name: o.Name = "", timeout: o.Timeout = "120s", json: o.Json = False, v
 
 
 def down(name: o.Name = "", timeout: o.Timeout = "120s", json: o.Json = False, verbose: o.Verbose = False) -> None:
-    """Remove containers and pod; data, keys and certificates stay: `up` brings all back."""
+    """Remove the containers; data and keys stay, `up` brings all back."""
     _simple("down", name, timeout, views.removed, json=json, verbose=verbose)
 
 

@@ -29,32 +29,64 @@ def _kinds() -> list[str]:
 
 
 Name = Annotated[
-    str, typer.Option("-n", "--name", help="Which deployment (default: the only one).", autocompletion=_deployments)
+    str,
+    typer.Option(
+        "-n",
+        "--name",
+        help="Which deployment (default: the only one).",
+        autocompletion=_deployments,
+        show_default=False,
+    ),
 ]
-Config = Annotated[Path | None, typer.Option("--config", help="A spec file (default: the deployment's own).")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="PATH=VALUE of the spec, as in kes.cache.any=1m.")]
-Kms = Annotated[str, typer.Option("--kms", help="Where the keys live: fs, vault.", autocompletion=_kinds)]
-Engine = Annotated[str, typer.Option("--engine", help="auto, podman or docker; chosen once, then remembered.")]
-Images = Annotated[str, typer.Option("--images", help="release, auto or sandbox (stand-ins, to try things out).")]
-Pull = Annotated[str, typer.Option("--pull", help="missing, never or always.")]
-Bind = Annotated[str, typer.Option("--bind", help="Address to publish on; anything but loopback means HTTPS.")]
-S3Port = Annotated[int, typer.Option("--s3-port", help="Port for S3 (9000).")]
-ConsolePort = Annotated[int, typer.Option("--console-port", help="Port of MinIO's console (9001).")]
-KesPort = Annotated[int, typer.Option("--kes-port", help="Port of KES (7373).")]
-VaultPort = Annotated[int, typer.Option("--vault-port", help="Port of a managed Vault (8200).")]
-PortOffset = Annotated[int, typer.Option("--port-offset", help="Add N to all ports: room for a second deployment.")]
-KeyName = Annotated[str, typer.Option("--key-name", help="The default key's name.")]
-Bucket = Annotated[list[str] | None, typer.Option("--bucket", help="Create this bucket, encrypted. Repeatable.")]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="A spec file (default: the deployment's own).", show_default=False)
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="PATH=VALUE of the spec, as in kes.cache.any=1m.", show_default=False)
+]
+Kms = Annotated[
+    str, typer.Option("--kms", help="Where the keys live: fs, vault.", autocompletion=_kinds, show_default=False)
+]
+Engine = Annotated[
+    str, typer.Option("--engine", help="auto, podman or docker; chosen once, then remembered.", show_default=False)
+]
+Images = Annotated[
+    str, typer.Option("--images", help="release, auto or sandbox (stand-ins, to try things out).", show_default=False)
+]
+Pull = Annotated[str, typer.Option("--pull", help="missing, never or always.", show_default=False)]
+Bind = Annotated[
+    str, typer.Option("--bind", help="Address to publish on; anything but loopback means HTTPS.", show_default=False)
+]
+S3Port = Annotated[int, typer.Option("--s3-port", help="Port for S3 (9000).", show_default=False)]
+ConsolePort = Annotated[int, typer.Option("--console-port", help="Port of MinIO's console (9001).", show_default=False)]
+KesPort = Annotated[int, typer.Option("--kes-port", help="Port of KES (7373).", show_default=False)]
+VaultPort = Annotated[int, typer.Option("--vault-port", help="Port of a managed Vault (8200).", show_default=False)]
+PortOffset = Annotated[
+    int, typer.Option("--port-offset", help="Add N to all ports: room for a second deployment.", show_default=False)
+]
+KeyName = Annotated[str, typer.Option("--key-name", help="The default key's name.", show_default=False)]
+Bucket = Annotated[
+    list[str] | None, typer.Option("--bucket", help="Create this bucket, encrypted. Repeatable.", show_default=False)
+]
 RootPassword = Annotated[
-    str, typer.Option("--root-password", help="MinIO's root password: @FILE, env:NAME, or - for standard input.")
+    str,
+    typer.Option(
+        "--root-password", help="MinIO's root password: @FILE, env:NAME, or - for standard input.", show_default=False
+    ),
 ]
-VaultAddress = Annotated[str, typer.Option("--vault-address", help="An existing Vault, https://HOST:PORT.")]
-Timeout = Annotated[str, typer.Option("--timeout", help="Longest wait for one thing to become ready.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show where an error happened.")]
-Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
-NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask; say what is missing instead.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
+VaultAddress = Annotated[
+    str, typer.Option("--vault-address", help="An existing Vault, https://HOST:PORT.", show_default=False)
+]
+Timeout = Annotated[
+    str, typer.Option("--timeout", help="Longest wait for one thing to become ready.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.", show_default=False)]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show where an error happened.", show_default=False)]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.", show_default=False)]
+NoInput = Annotated[
+    bool, typer.Option("--no-input", help="Never ask; say what is missing instead.", show_default=False)
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.", show_default=False)]
 
 
 def seconds(text: str) -> float:

@@ -7,10 +7,14 @@ to its service before KES may use it (`words.Keystore`). To add one: the module,
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kesdeploy.keystores.fs import Fs
 from kesdeploy.keystores.vault import Vault
 from kesdeploy.keystores.words import Contribution, Keystore, Pick, Question, Site, Work
-from kesdeploy.spec import KeystoreFields, Spec
+
+if TYPE_CHECKING:
+    from kesdeploy.spec import KeystoreFields, Spec
 
 __all__ = ["FIELDS", "KEYSTORES", "Contribution", "Keystore", "Pick", "Question", "Site", "Work", "of"]
 

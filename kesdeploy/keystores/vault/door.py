@@ -129,4 +129,4 @@ def _quick(work: Work) -> Door:
 
 
 def _good(status: int) -> bool:
-    return status // 100 == 2
+    return 200 <= status < 300  # noqa: PLR2004 - HTTP's own numbers

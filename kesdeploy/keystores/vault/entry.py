@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from kesdeploy import given
@@ -46,7 +47,7 @@ def logged_in(work: Work, login: Login) -> Vault:
 def _login_hint(work: Work, error: ServiceError) -> str:
     fields = names.fields(work.spec)
     approle = fields.approle
-    if error.status == 400:
+    if error.status == HTTPStatus.BAD_REQUEST:
         return f"a new secret id, without limits: vault write -f auth/{approle.engine}/role/ROLE/secret-id"
     where = approle.namespace or fields.namespace or "root"
     return f"is AppRole at {approle.engine!r} in the namespace {where!r}? keystore.vault.approle.engine and .namespace"

@@ -59,6 +59,6 @@ def address(spec: Spec) -> str:
     if given := fields(spec).address:
         return given
     bind = ipaddress.ip_address(spec.network.bind)
-    loopback = "127.0.0.1" if bind.version == 4 else "::1"
+    loopback = "::1" if isinstance(bind, ipaddress.IPv6Address) else "127.0.0.1"
     reached = loopback if bind.is_unspecified else str(bind)
     return f"https://{f'[{reached}]' if ':' in reached else reached}:{spec.network.vault_port}"

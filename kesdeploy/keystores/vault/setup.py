@@ -5,6 +5,7 @@ First as root, once; then root's token is revoked and kesdeploy goes on as an Ap
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from kesdeploy.errors import ServiceError
@@ -96,7 +97,7 @@ def _root(work: Work) -> Vault | None:
     try:
         vault.token_lookup_self()
     except ServiceError as error:
-        if error.status != 403:
+        if error.status != HTTPStatus.FORBIDDEN:
             raise
         # It was revoked, and we were killed before we forgot it.
         _forget_root(work)

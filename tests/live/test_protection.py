@@ -1,0 +1,133 @@
+"""No data is lost, replaced or stored in the clear by mistake: the refusals, and the ways back."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from commandline import Cli, inspect, podman
+from conftest import RELEASE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from objects import Objects
+
+pytestmark = pytest.mark.engine
+KEY = "minio-backend-default-key"
+
+
+def is_running(cli: Cli, part: str) -> bool:
+    return bool(inspect(cli.container(part))["State"]["Running"])
+
+
+@pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
+def test_a_lost_key_is_not_replaced(running: Cli, objects: Objects, tmp_path: Path) -> None:
+    running("stop")
+    key = running.folder / "kes" / KEY
+    key.rename(tmp_path / KEY)
+    for command in ("start", "up"):
+        refused = running(command, expect=9)
+        assert KEY in refused.err
+        assert not is_running(running, "minio-server")
+        assert not key.exists()
+    (tmp_path / KEY).rename(key)
+    running.again()
+    objects.assert_intact()
+
+
+@pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
+def test_another_key_of_the_same_name_is_noticed(running: Cli, objects: Objects, tmp_path: Path) -> None:
+    key = running.folder / "kes" / KEY
+    shutil.copy(key, tmp_path / KEY)
+    running("stop")
+    # Another deployment's key, as a restored backup of the wrong folder would bring it.
+    other = Cli(tmp_path / "other", f"{running.name}x", running.port + 1000, running.images)
+    other.home.mkdir()
+    try:
+        other.up()
+        shutil.copy(other.folder / "kes" / KEY, key)
+    finally:
+        other("destroy", "--yes", expect=None)
+    refused = running("start", expect=9)
+    assert "does not hold the key" in refused.err
+    assert not is_running(running, "minio-server")
+    shutil.copy(tmp_path / KEY, key)
+    running.again()
+    objects.assert_intact()
+
+
+def test_a_folder_of_somebody_else_is_not_touched(cli: Cli) -> None:
+    (cli.folder / "certs").mkdir(parents=True)
+    (cli.folder / "certs" / "private.key").write_text("theirs")
+    refused = cli.up(expect=9)
+    assert "did not make it" in refused.err
+    assert [path.name for path in cli.folder.rglob("*") if path.is_file()] == ["private.key"]
+    cli("destroy", "--yes", expect=2)
+    assert (cli.folder / "certs" / "private.key").read_text() == "theirs"
+    shutil.rmtree(cli.folder)
+
+
+def test_a_pod_of_somebody_else_is_not_touched(cli: Cli) -> None:
+    pod = f"minio-kes-{cli.name}"
+    podman("pod", "create", "--name", pod)
+    try:
+        assert pod in cli.up(expect=9).err
+        cli("destroy", "--yes", expect=None)
+        assert podman("pod", "ps", "-q", "--filter", f"name={pod}")
+    finally:
+        podman("pod", "rm", "-f", pod)
+    assert not cli.folder.exists()
+
+
+def test_the_same_name_in_another_folder_is_another_deployment(running: Cli, objects: Objects, tmp_path: Path) -> None:
+    other = Cli(tmp_path / "other", running.name, running.port + 1000, "sandbox")
+    other.home.mkdir()
+    assert str(running.folder) in other.up(expect=9).err
+    other("destroy", "--yes", expect=2)
+    objects.assert_intact()
+
+
+@pytest.mark.live
+def test_sandbox_and_real_data_do_not_mix(running: Cli, objects: Objects) -> None:
+    refused = running("up", "--images", "release", expect=9)
+    assert "sandbox" in refused.err
+    running("status")
+    objects.assert_intact()
+
+
+def test_another_keystore_under_data_is_refused(running: Cli, objects: Objects) -> None:
+    assert "'fs'" in running("up", "--kms", "vault", expect=9).err
+    objects.assert_intact()
+
+
+@pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
+def test_a_denied_identity_is_noticed_and_mended(running: Cli) -> None:
+    """KES denies MinIO, everything is green, and only the proof tells."""
+    config = running.folder / "config" / "kes" / "kes-config.yaml"
+    config.write_text(config.read_text().replace("/v1/key/generate/*", "/v1/key/generate/other*"))
+    podman("kill", "-s", "HUP", running.container("kes-server"))
+    checks = running("verify", "--json", expect=7).data["checks"]
+    failed = {check["name"] for check in checks if not check["ok"]}
+    assert "keystore holds the key" in failed
+    assert running("status", "--json", expect=7).json["ok"] is False
+    assert ("reload", "container/kes-server") in running.again().changes
+
+
+def test_full_disk_says_so_and_continues(cli: Cli, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)), check=False).returncode:
+        pytest.skip("no right to mount a small file system")
+    cli.home = small
+    try:
+        refused = cli.up(expect=8)
+        assert "No space left" in refused.err
+        subprocess.run(("mount", "-o", "remount,size=200m", str(small)), check=True)
+        cli.up()
+        cli("destroy", "--yes")
+    finally:
+        cli("destroy", "--yes", expect=None)
+        subprocess.run(("umount", "-l", str(small)), check=False)
