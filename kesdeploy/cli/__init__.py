@@ -16,7 +16,6 @@ from kesdeploy.cli.refusing import Refused, refused
 HELP = """A working, proven MinIO with server-side encryption (MinIO + KES + a KMS), on Podman, in one command.
 
 \b
-\b
 Try it:      kesdeploy up --kms fs
 For real:    kesdeploy up --kms vault
 Then:        kesdeploy status; eval "$(kesdeploy env)"

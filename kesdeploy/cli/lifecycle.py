@@ -72,14 +72,13 @@ def up(
     json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:
-    r"""Create or repair a deployment, then prove it.
+    """Create or repair a deployment, then prove it.
 
     Until it equals its spec; a second `up` changes nothing.
 
-    \b
-    kesdeploy up --kms fs
-    kesdeploy up --kms vault --bucket photos
-    kesdeploy up -n second --kms fs --port-offset 100
+    Examples: kesdeploy up --kms fs
+              kesdeploy up --kms vault --bucket photos
+              kesdeploy up -n second --kms fs --port-offset 100
     """
 
     def work(console: Console) -> Result:
