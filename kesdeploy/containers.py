@@ -9,7 +9,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
-from kesdeploy import gate, services
+from kesdeploy import filled, gate, services
 from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, Deployment
 from kesdeploy.engines import ContainerSpec, PodSpec
 from kesdeploy.errors import Interrupted, ServiceError
@@ -54,6 +54,7 @@ def ensure_container(deployment: Deployment, resource: Resource, change: Change)
         _create(deployment, resource)
     if body.component in _BEFORE:
         _BEFORE[body.component](deployment)
+    deployment.state.has_mounted(resource.address, filled.mounted(body))
     engine.start(body.name)
     wait_ready(deployment, body)
     deployment.state.has_loaded(resource.address, body.uses, as_of)

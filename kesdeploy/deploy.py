@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import apply, choosing, containers, observe, opening, ports, topology
+from kesdeploy import apply, choosing, containers, observe, opening, ports, protection, topology
 from kesdeploy.deployment import ADDRESS, Deployment
-from kesdeploy.errors import DataProtected, PortTaken, Problem, UsageError
+from kesdeploy.errors import PortTaken, Problem, UsageError
 from kesdeploy.home import SPEC_FILE, Home
+from kesdeploy.opening import Wish
 from kesdeploy.plan import Plan, Seen, Verb, diff
 from kesdeploy.resources import Container, File, Resource
 from kesdeploy.result import Result
@@ -19,7 +20,6 @@ from kesdeploy.verify import Check, NotEncrypted, proof, verify
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kesdeploy.opening import Wish
     from kesdeploy.report import Reporter
 
 STOP_TIMEOUT = 10
@@ -44,6 +44,7 @@ def up(wish: Wish, report: Reporter) -> Result:
         if not deployment.spec.network.loopback:
             report.warn(f"published on {deployment.spec.network.bind}: other machines can reach S3, console and KES")
         apply.apply(plan, deployment)
+        _wait_for_minio(deployment, wanted, plan)
         checks = _proved(deployment, wanted, plan)
         return _up_result(deployment, plan, checks)
 
@@ -146,13 +147,7 @@ def _nothing_left(home: Home) -> Iterator[None]:
 def _guard(deployment: Deployment) -> None:
     opening.refuse_foreign_folder(deployment.home)
     opening.refuse_foreign_names(deployment)
-    recorded = deployment.state.value.keystore
-    if recorded and recorded != deployment.spec.kms and deployment.holds_data:
-        raise DataProtected(
-            f"the data of {deployment.name!r} is encrypted with keys of the keystore {recorded!r}",
-            because=f"{deployment.spec.kms!r} does not hold them",
-            hint=f"a new deployment beside it: kesdeploy up --kms {deployment.spec.kms} -n {deployment.spec.kms}",
-        )
+    protection.refuse(deployment)
 
 
 def _record(deployment: Deployment) -> None:
@@ -171,17 +166,22 @@ def _plan(deployment: Deployment, wanted: tuple[Resource, ...]) -> Plan:
 
 def _check_ports(deployment: Deployment, plan: Plan) -> None:
     """Every port that a new pod publishes must be free: the engine would say so only after everything is created."""
-    if plan.verb(topology.POD) is not Verb.CREATE:
+    if plan.verb(topology.POD) not in (Verb.CREATE, Verb.REPLACE):
         return
     pod = next(c.resource.body for c in plan.changes if c.resource and c.address == topology.POD)
-    taken = [p for p in pod.ports if not ports.is_free(p.host_ip, p.host)]  # type: ignore[union-attr]
+    own = _own_ports(deployment) if plan.verb(topology.POD) is Verb.REPLACE else frozenset()
+    taken = [p for p in pod.ports if p.host not in own and not ports.is_free(p.host_ip, p.host)]  # type: ignore[union-attr]
     if taken:
         who = "; ".join(f"{p.host} by {ports.holder(p.host) or 'another process'}" for p in taken)
         numbers = ", ".join(str(p.host) for p in taken)
-        offset = _free_offset(deployment.spec.network.bind)
-        raise PortTaken(
-            f"port {numbers} is taken", because=f"held: {who}", hint=f"the same command with --port-offset {offset}"
-        )
+        hint = f"the same command with --port-offset {_free_offset(deployment.spec.network.bind)}"
+        raise PortTaken(f"port {numbers} is taken", because=f"held: {who}", hint=hint)
+
+
+def _own_ports(deployment: Deployment) -> frozenset[int]:
+    """What the pod that is to be replaced publishes: the spec as it was written for it."""
+    before = opening.load(Wish("up", deployment.name), deployment.home).network
+    return frozenset(value for name, value in before if name.endswith("_port"))
 
 
 def _free_offset(bind: str) -> int:
@@ -207,6 +207,14 @@ def _import_slow() -> None:
     import jinja2  # noqa: F401
     import minio
     import minio.sseconfig  # noqa: F401
+
+
+def _wait_for_minio(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> None:
+    """A MinIO that went on while KES was made again needs a moment to find it."""
+    if plan.verb(topology.MINIO) is Verb.KEEP and plan.verb(topology.KES) is not Verb.KEEP:
+        body = next(r.body for r in wanted if r.address == topology.MINIO)
+        assert isinstance(body, Container)
+        containers.wait_ready(deployment, body)
 
 
 def _proved(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> tuple[Check, ...]:

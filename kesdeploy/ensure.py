@@ -8,7 +8,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from kesdeploy import filled, given, home, pki, services
+from kesdeploy import filled, given, home, pki, protection, services
 from kesdeploy.errors import CertificateError, DataProtected, KesdeployError, ServiceError
 from kesdeploy.resources import (
     Authority,
@@ -26,6 +26,7 @@ from kesdeploy.resources import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kesdeploy.clients.kes import Kes
     from kesdeploy.deployment import Deployment
     from kesdeploy.plan import Change
 
@@ -122,12 +123,20 @@ def ensure_key(deployment: Deployment, resource: Resource, _: Change) -> None:
 
 
 def _refuse_to_replace(deployment: Deployment, key: str) -> None:
-    if fingerprint_file(deployment, key).exists() or (key == deployment.spec.key_name and deployment.holds_data):
+    if fingerprint_file(deployment, key).exists() or _data_needs(deployment, key):
         raise DataProtected(
             f"the key {key!r} is gone from the keystore, and a new one would not open the data that is here",
             because="KES says: key does not exist",
             hint="bring back the keystore that held it (kes/, vault/, or the external KMS), then: kesdeploy up",
         )
+
+
+def _data_needs(deployment: Deployment, key: str) -> bool:
+    """Whether objects are here that were written with this key, as far as the disk and the spec tell."""
+    if key == deployment.spec.key_name and deployment.holds_data:
+        return True
+    buckets = (bucket.name for bucket in deployment.spec.minio.buckets if bucket.key == key)
+    return any(protection.bucket_holds_objects(deployment.home, name) for name in buckets)
 
 
 def fingerprint_file(deployment: Deployment, key: str) -> Path:
@@ -138,6 +147,8 @@ def ensure_fingerprint(deployment: Deployment, resource: Resource, _: Change) ->
     """A data key that only this key opens, asked for as MinIO's own identity: the gate before MinIO's first start."""
     assert isinstance(resource.body, Fingerprint)
     kes = services.kes(deployment.spec, deployment.home, identity="minio")
+    if resource.body.key == deployment.spec.key_name and deployment.holds_data:
+        _check_by_configuration(deployment, kes)
     key = kes.generate(resource.body.key, FINGERPRINT_CONTEXT)
     if kes.decrypt(resource.body.key, key.ciphertext, FINGERPRINT_CONTEXT) != key.plaintext:
         raise ServiceError(f"KES does not decrypt what {resource.body.key!r} encrypted")
@@ -150,6 +161,24 @@ def ensure_fingerprint(deployment: Deployment, resource: Resource, _: Change) ->
     }
     path = fingerprint_file(deployment, resource.body.key)
     home.write_private(path, json.dumps(document, indent=1).encode())
+
+
+def _check_by_configuration(deployment: Deployment, kes: Kes) -> None:
+    """The fingerprint is lost, the data is there: MinIO's own configuration tells whether this is the key."""
+    key = deployment.spec.key_name
+    if (sealed := protection.sealed_configuration(deployment.home)) is None:
+        raise DataProtected(
+            f"the fingerprint of the key {key!r} is missing, so nobody can tell whether it is the right key",
+            because="MinIO's own configuration is not encrypted with it either",
+            hint=f"put fingerprint-{key}.json back from your copy of secrets/",
+        )
+    name, ciphertext = sealed
+    try:
+        kes.decrypt(name, base64.b64decode(ciphertext), protection.CONFIG_CONTEXT)
+    except ServiceError as error:
+        if error.status in (BAD_REQUEST, NOT_FOUND):
+            raise _other_key(name, error) from error
+        raise
 
 
 def check_fingerprint(deployment: Deployment, key: str) -> None:

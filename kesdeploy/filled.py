@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import pki, render
@@ -10,10 +11,8 @@ from kesdeploy.pki import LeafRequest, Usage
 from kesdeploy.plan import Seen
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kesdeploy.deployment import Deployment
-    from kesdeploy.resources import Certificate, File, Identity, Ref
+    from kesdeploy.resources import Certificate, Container, File, Identity, Ref
 
 
 def leaf_request(body: Certificate) -> LeafRequest:
@@ -58,3 +57,9 @@ def _rendered(body: File, value: Callable[[Ref], str]) -> str:
 
 def _deep(value: Mapping[str, Any]) -> dict[str, Any]:
     return {k: _deep(v) if isinstance(v, Mapping) else v for k, v in value.items()}
+
+
+def mounted(body: Container) -> dict[str, str]:
+    """Which folders stand now where a container mounts them: device and inode."""
+    found = {mount.source: Path(mount.source) for mount in body.mounts}
+    return {source: f"{path.stat().st_dev}:{path.stat().st_ino}" for source, path in found.items() if path.exists()}

@@ -5,6 +5,7 @@ Files are replaced atomically (write, fsync, rename) and are private to their ow
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -54,7 +55,13 @@ class Home:
     def ours(self) -> bool:
         """Whether kesdeploy made this folder. The public tutorial uses the same name."""
         # Not Path.exists: it raises where the folder belongs to somebody else.
-        return any(map(os.path.exists, (self.state, self.root / "secrets" / ".kesdeploy")))
+        return os.path.exists(self.root / "secrets" / ".kesdeploy") or self._state_is_ours()  # noqa: PTH110
+
+    def _state_is_ours(self) -> bool:
+        try:
+            return bool(json.loads(self.state.read_bytes())["deployment"] == self.name)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     @property
     def hollow(self) -> bool:

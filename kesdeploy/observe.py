@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kesdeploy import ensure, filled, given, services
 from kesdeploy.deployment import ADDRESS, DIGEST, Deployment
-from kesdeploy.errors import KesdeployError
+from kesdeploy.errors import KesdeployError, StateError
 from kesdeploy.plan import Seen
 from kesdeploy.resources import (
     Authority,
@@ -27,6 +27,8 @@ from kesdeploy.resources import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from kesdeploy.engines import Container as EngineContainer
+
 
 def observe(deployment: Deployment, desired: tuple[Resource, ...]) -> Mapping[str, Seen]:
     """What is there of what is wanted, and what of ours the engine holds besides."""
@@ -40,16 +42,27 @@ def observe(deployment: Deployment, desired: tuple[Resource, ...]) -> Mapping[st
 
 
 def _engine(deployment: Deployment, desired: tuple[Resource, ...]) -> dict[str, Seen]:
-    uses = {r.address: r.body.uses for r in desired if isinstance(r.body, Container)}
+    bodies = {r.address: r.body for r in desired if isinstance(r.body, Container)}
     found = {}
     for pod in deployment.engine.pods(deployment.labels):
         reason = "its network is gone" if pod.broken else ""
         found[pod.labels.get(ADDRESS, f"pod/{pod.name}")] = Seen(pod.labels.get(DIGEST, "unknown"), reason)
     for container in deployment.engine.containers(deployment.labels):
         address = container.labels.get(ADDRESS, f"container/{container.name}")
-        stale = deployment.state.value.stale(address, uses.get(address, ()))
-        found[address] = Seen(container.labels.get(DIGEST, "unknown"), "", container.running, stale)
+        found[address] = _container(deployment, address, bodies.get(address), container)
     return found
+
+
+def _container(deployment: Deployment, address: str, body: Container | None, seen: EngineContainer) -> Seen:
+    state, digest = deployment.state.value, seen.labels.get(DIGEST, "unknown")
+    if body is None:
+        return Seen(digest, running=seen.running)
+    before = state.mounted.get(address)
+    # A folder that was put back from a copy is another folder than the one that the container still has.
+    moved = before is not None and before != filled.mounted(body)
+    return Seen(
+        digest, "a folder that it mounts is another one" if moved else "", seen.running, state.stale(address, body.uses)
+    )
 
 
 def _running(found: Mapping[str, Seen], address: str) -> bool:
@@ -62,6 +75,11 @@ def _secret(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -
     kept = deployment.home.read_secret(resource.body.name)
     if kept is None:
         return None
+    if not kept.strip():
+        path = deployment.home.secret(resource.body.name)
+        raise StateError(
+            f"{path} is empty", hint=f"put it back from your copy of secrets/; or: rm {path}, and it is made anew"
+        )
     source = resource.body.source
     return Seen(reason="its source holds another value" if source and given.changed(source, kept) else "")
 

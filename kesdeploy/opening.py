@@ -43,7 +43,7 @@ class Wish:
 def which(wish: Wish) -> Home:
     """The deployment that is meant: the one named, else the only one there is. UsageError when that is not clear."""
     if wish.name:
-        return Home.of(wish.name)
+        return _home(wish.name)
     there = Home.all()
     if len(there) == 1:
         return there[0]
@@ -51,6 +51,14 @@ def which(wish: Wish) -> Home:
         raise UsageError(f"there is no deployment in {parent()}", hint="kesdeploy up --kms fs")
     names = ", ".join(home.name for home in there)
     raise UsageError("more than one deployment is here: which?", because=names, hint=f"-n {there[0].name}")
+
+
+def _home(name: str) -> Home:
+    """The folder of a name; UsageError for one that no deployment can have (it would lead to another folder)."""
+    try:
+        return Home.of(spec.deployment_name(name))
+    except ValueError as error:
+        raise UsageError(f"no deployment is called {name!r}", because=str(error), hint="kesdeploy list") from None
 
 
 def existing(wish: Wish) -> Home:
@@ -154,6 +162,10 @@ def keep_secrets(wish: Wish, home: Home) -> None:
 
 def refuse_foreign_folder(home: Home) -> None:
     """The public tutorial uses the same names. What is not ours is never touched."""
+    if home.root.is_symlink():
+        raise DataProtected(
+            f"{home.root} is a symbolic link", hint="KESDEPLOY_HOME=DIR says where deployments are to lie"
+        )
     if home.exists and not home.ours and not home.hollow:
         raise DataProtected(
             f"{home.root} is here already, and kesdeploy did not make it",

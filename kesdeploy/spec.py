@@ -44,7 +44,7 @@ class KeystoreFields(Section):
     kind: ClassVar[str]
 
 
-def _deployment_name(value: str) -> str:
+def deployment_name(value: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", value):
         raise ValueError("a name starts with a lower-case letter, then up to 39 of a-z, 0-9 and '-'")
     return value
@@ -77,7 +77,7 @@ def secret_source(value: str) -> str:
     return value
 
 
-DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
+DeploymentName = Annotated[str, AfterValidator(deployment_name)]
 KeyName = Annotated[str, AfterValidator(_key_name)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]
 Address = Annotated[str, AfterValidator(_address)]

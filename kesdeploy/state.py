@@ -1,6 +1,7 @@
 """`state.json`: only what neither the engine nor a file can tell. Versioned, atomic, and locked while a command writes.
 
 generations: how often a resource's files were written; counted up *before* each writing.
+mounted: which folders (device and inode) a container was started with.
 loaded: the generations that a running container has read. Where the two differ, it must read again; so a crash between
 writing and signalling loses nothing.
 """
@@ -61,6 +62,7 @@ class State:
     images: Mapping[str, Pinned] = field(default_factory=dict)
     generations: Mapping[str, int] = field(default_factory=dict)
     loaded: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    mounted: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def stale(self, container: str, uses: tuple[str, ...]) -> frozenset[str]:
         """Which of what a container uses it has not read in its present generation."""
@@ -91,6 +93,10 @@ class StateFile:
     def written(self, address: str) -> None:
         """A resource's files are about to be written."""
         self.update(lambda s: replace(s, generations={**s.generations, address: s.generations.get(address, 0) + 1}))
+
+    def has_mounted(self, container: str, folders: Mapping[str, str]) -> None:
+        """A container is about to be started with these folders."""
+        self.update(lambda s: replace(s, mounted={**s.mounted, container: dict(folders)}))
 
     def has_loaded(self, container: str, uses: tuple[str, ...], as_of: State) -> None:
         """A container has read what it uses, as it was in `as_of`."""

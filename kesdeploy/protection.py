@@ -1,0 +1,78 @@
+"""What is refused before anything is written, because data would be lost by it (exit code 9)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from kesdeploy.errors import DataProtected
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kesdeploy.deployment import Deployment
+    from kesdeploy.home import Home
+
+# The header of MinIO's own encrypted configuration (internal/config/crypto.go), and the context it is sealed with.
+_SEALED = re.compile(rb'"keyid":"([^"]+)","kmskey":"([^"]+)"')
+CONFIG = ".minio.sys/config/config.json"
+CONFIG_CONTEXT = b'{".minio.sys":".minio.sys/config/config.json"}'
+
+
+def refuse(deployment: Deployment) -> None:
+    """Raises DataProtected when the spec no longer fits the data that is here."""
+    if deployment.holds_data:
+        _keystore(deployment)
+        _key(deployment)
+        _drives(deployment)
+
+
+def _keystore(deployment: Deployment) -> None:
+    recorded, wanted = deployment.state.value.keystore, deployment.spec.kms
+    if recorded and recorded != wanted:
+        raise DataProtected(
+            f"the data of {deployment.name!r} is encrypted with keys of the keystore {recorded!r}",
+            because=f"{wanted!r} does not hold them",
+            hint=f"a new deployment beside it: kesdeploy up --kms {wanted} -n {deployment.name}2",
+        )
+
+
+def _key(deployment: Deployment) -> None:
+    """A new default key would leave the old one unguarded: MinIO may not create the default key, but any other."""
+    known = {p.name.removeprefix("fingerprint-").removesuffix(".json") for p in fingerprints(deployment.home)}
+    if known and deployment.spec.key_name not in known:
+        raise DataProtected(
+            f"the data here is encrypted with {', '.join(sorted(known))}, not with {deployment.spec.key_name!r}",
+            because="the default key of a deployment that holds data stays",
+            hint="leave key_name as it was; a bucket may have a key of its own (minio.buckets)",
+        )
+
+
+def _drives(deployment: Deployment) -> None:
+    minio, wanted = deployment.home.path("minio"), deployment.spec.minio.drives
+    there = 1 if (minio / ".minio.sys").exists() else len(list(minio.glob("d*/.minio.sys")))
+    if there != wanted:
+        raise DataProtected(
+            f"the data here lies on {there} drive(s), not on {wanted}",
+            because="MinIO would start empty, and hide it",
+            hint=f"--set minio.drives={there}; or copy the objects into a new deployment",
+        )
+
+
+def fingerprints(home: Home) -> list[Path]:
+    return sorted(home.path("secrets").glob("fingerprint-*.json"))
+
+
+def bucket_holds_objects(home: Home, bucket: str) -> bool:
+    """Whether any drive has an object of the bucket."""
+    minio = home.path("minio")
+    folders = (minio / bucket, *minio.glob(f"d*/{bucket}"))
+    return any(next(folder.rglob("xl.meta"), None) for folder in folders)
+
+
+def sealed_configuration(home: Home) -> tuple[str, str] | None:
+    """The key's name and the ciphertext (base64) in MinIO's own configuration: a fingerprint that is always there."""
+    for path in sorted(home.path("minio").glob(f"**/{CONFIG}/xl.meta")):
+        if found := _SEALED.search(path.read_bytes()):
+            return found[1].decode(), found[2].decode()
+    return None
