@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -239,6 +240,25 @@ def test_who_waited_while_the_folder_was_destroyed_holds_the_lock_of_the_new_one
             cwd=Path(__file__).parents[1],
         )
         assert "another kesdeploy command holds this deployment" in third.communicate(timeout=10)[1]
+
+
+def test_a_lock_of_a_folder_that_is_gone_by_then_is_none(home, monkeypatch):
+    """`destroy` between our opening of the file and our getting it: what we hold is nobody's lock any more."""
+    taken = fcntl.flock
+
+    def destroyed_first(file: int, how: int) -> None:
+        monkeypatch.undo()
+        monkeypatch.setenv("KESDEPLOY_HOME", str(home.root.parent))
+        home.remove()
+        taken(file, how)
+
+    monkeypatch.setattr("fcntl.flock", destroyed_first)
+    with (
+        locked(home, timeout=2, report=Silent(), command="x"),
+        pytest.raises(Locked),
+        locked(home, timeout=0.1, report=Silent(), command="y"),
+    ):
+        pass
 
 
 def test_two_threads_exclude_each_other(home):
