@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from kesdeploy.resources import Container, File, Resource
+from kesdeploy.resources import Certificate, Container, File, Identity, Resource, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,13 +100,13 @@ def _decide(resource: Resource, seen: Seen | None, verbs: Mapping[str, Verb]) ->
 def _differs(resource: Resource, seen: Seen, verbs: Mapping[str, Verb]) -> str:
     if seen.digest and seen.digest != resource.digest:
         return "its definition changed"
-    made = _remade_values(resource, verbs) if isinstance(resource.body, File) else ""
+    made = _remade_values(resource, verbs) if isinstance(resource.body, File | Certificate | Identity | Trust) else ""
     return f"{made} changes" if made else ""
 
 
 def _remade_values(resource: Resource, verbs: Mapping[str, Verb]) -> str:
-    """What a file takes values from that only this run will make."""
-    sources = (need for need in resource.needs if need.startswith(("bootstrap/", "secret/")))
+    """What a file takes values from, or a certificate is signed by, that only this run will make."""
+    sources = (need for need in resource.needs if need.startswith(("authority/", "bootstrap/", "secret/")))
     return ", ".join(need for need in sources if verbs.get(need) in (*REMADE, Verb.CHECK))
 
 

@@ -72,6 +72,23 @@ def test_a_file_follows_the_values_that_only_this_run_makes(source):
     assert diff(resources, {**there, source: Seen()}).verb(file.address) is Verb.KEEP
 
 
+def test_what_a_new_authority_has_to_sign_is_made_again():
+    """Its key alone was lost: what the old one signed looks right until the new one is there."""
+    wanted = topology.desired(spec_of(), SITE)
+    there = {resource.address: Seen(resource.digest) for resource in wanted}
+    verbs = {
+        change.address: change.verb for change in diff(wanted, {**there, topology.CA: Seen(reason="lost")}).pending
+    }
+    assert {a for a, verb in verbs.items() if verb is Verb.REPLACE} == {
+        topology.CA,
+        "identity/minio",
+        "identity/operator",
+        "certificate/kes-server",
+        "certificate/minio-server",
+    }
+    assert (verbs[topology.KES], verbs[topology.MINIO]) == (Verb.RELOAD, Verb.RESTART)
+
+
 def test_what_is_no_longer_wanted_goes_in_the_reverse_of_its_order():
     plan = diff((), {"pod/pod": Seen(), "container/a": Seen(), "container/b": Seen()})
     assert [(c.verb, c.address) for c in plan.changes] == [
