@@ -149,6 +149,8 @@ def test_a_corrupt_state_is_8(tmp_path):
     folder.mkdir()
     (folder / "kesdeploy.yaml").write_text("version: 1\nname: fs\nkeystore: {fs: {}}\n")
     (folder / "state.json").write_text("{")
+    (folder / "secrets").mkdir()
+    (folder / "secrets" / ".kesdeploy").touch()
     found = checked(run("up", "--json", home=tmp_path), "up", 8)
     assert found["problems"][0]["code"] == "state"
 
@@ -163,8 +165,8 @@ def test_a_foreign_folder_is_9_and_untouched(tmp_path):
 
 def test_destroy_without_a_yes_is_9(tmp_path):
     folder = tmp_path / "minio-kes-fs"
-    folder.mkdir()
-    (folder / "state.json").write_text("{}")
+    (folder / "secrets").mkdir(parents=True)
+    (folder / "secrets" / ".kesdeploy").touch()
     checked(run("destroy", "--json", home=tmp_path), "destroy", 9)
     assert folder.exists()
 

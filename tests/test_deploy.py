@@ -181,7 +181,7 @@ def test_another_keystore_under_data_is_refused_before_anything_happens(here):
     here.engine.calls.clear()
     with pytest.raises(DataProtected) as raised:
         deploy.up(Wish("up", "fs", overrides={"keystore.vault": {}}), Silent())
-    assert "-n vault" in raised.value.hint
+    assert "-n fs2" in raised.value.hint
     assert here.engine.calls == [("close",)]
 
 

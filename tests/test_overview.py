@@ -104,6 +104,8 @@ def test_one_that_is_broken_does_not_hide_the_others(here):
     other = here.home.root.parent / "minio-kes-broken"
     other.mkdir()
     (other / "state.json").write_text("{")
+    (other / "secrets").mkdir()
+    (other / "secrets" / ".kesdeploy").touch()
     (other / "kesdeploy.yaml").write_text("a: [")
     states = {d["name"]: d["state"] for d in overview.all_deployments().data["deployments"]}
     assert states["fs"] == "running"
