@@ -37,6 +37,8 @@ def _missing() -> dict[str, str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Fast ones first: a mistake shows before the first container starts.
+    items.sort(key=lambda item: any(map(item.get_closest_marker, ("openbao", "engine", "live"))))
     for marker, reason in _missing().items():
         for item in items:
             if item.get_closest_marker(marker):

@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("apply", "verify"),
     ("containers", "observe", "gate", "ensure"),
     ("filled", "services"),
-    ("deployment",),
+    ("deployment", "protection"),
     ("topology", "plan", "state"),
     ("keystores", "keystores.*"),
     ("images", "pulling"),

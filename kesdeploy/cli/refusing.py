@@ -13,14 +13,15 @@ Refused: type[Exception] = typer.BadParameter.__mro__[1]
 
 def refused(error: Exception) -> int:
     """Say it in three lines, with `--json` as one document, and give back the exit code."""
+    from kesdeploy.blocks import Lines
     from kesdeploy.console import Console
     from kesdeploy.errors import UsageError
 
     context, words = getattr(error, "ctx", None), getattr(error, "format_message", str)()
-    if type(error).__name__ == "NoArgsIsHelpError":
-        typer.echo(words, err=True)
-        return UsageError.exit_code
     console = Console(json=_json(), verbose=False)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        console.tell([Lines(words.splitlines())])
+        return UsageError.exit_code
     if isinstance(error, typer.Abort):
         return console.fail(KeyboardInterrupt())
     help_ = f"{context.command_path if context else 'kesdeploy'} --help"

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import closing
@@ -100,7 +101,15 @@ def test_its_words_are_told_when_it_fails(monkeypatch: pytest.MonkeyPatch, engin
     assert not list(Path(tmp_path).glob("kesdeploy-podman-*"))
 
 
-def test_folders_of_killed_commands_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def short():
+    """A folder whose name leaves room for a socket's, which has 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="kd-") as folder:
+        yield Path(folder)
+
+
+def test_folders_of_killed_commands_are_swept(short: Path, monkeypatch: pytest.MonkeyPatch):
+    tmp_path = short
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     old, fresh = tmp_path / "kesdeploy-podman-old", tmp_path / "kesdeploy-podman-fresh"
     used = tmp_path / "kesdeploy-podman-used"
