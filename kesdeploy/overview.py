@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import opening, pki, services, topology
+from kesdeploy import choosing, observe, opening, pki, services, topology
 from kesdeploy.deploy import endpoints
 from kesdeploy.deployment import COMPONENT, Deployment
 from kesdeploy.errors import KesdeployError, Problem, UsageError
 from kesdeploy.home import Home
 from kesdeploy.opening import Wish
+from kesdeploy.plan import diff
 from kesdeploy.result import Result
 
 if TYPE_CHECKING:
@@ -38,9 +39,20 @@ def status(wish: Wish, report: Reporter) -> Result:
             "auto_encryption": deployment.spec.minio.auto_encryption,
             "certificates": _certificates(deployment, problems),
             "endpoints": endpoints(deployment),
+            "drift": _drift(deployment, problems),
         }
         failed = any(problem.code != "warning" for problem in problems)
         return Result("status", data, ok=not failed, problems=tuple(problems), exit_code=7 if failed else 0)
+
+
+def _drift(deployment: Deployment, problems: list[Problem]) -> list[str]:
+    """What is not as the spec wants it: an edited spec or file, also where everything runs and seems well."""
+    wanted = choosing.desired(deployment, choosing.foreseen(deployment))
+    pending = diff(wanted, observe.observe(deployment, wanted)).pending
+    if pending and not problems:
+        what = ", ".join(change.address for change in pending)
+        problems.append(Problem("drift", f"not as the spec wants it: {what}", f"kesdeploy plan -n {deployment.name}"))
+    return [change.address for change in pending]
 
 
 def _engine(deployment: Deployment) -> dict[str, Any]:

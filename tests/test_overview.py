@@ -156,3 +156,12 @@ def test_a_part_that_there_is_none_of(here):
     with pytest.raises(UsageError) as raised:
         overview.logs(Wish("logs", "fs"), "minio", 1)
     assert raised.value.hint == "kesdeploy up -n fs"
+
+
+def test_a_file_that_was_edited_by_hand_is_no_health(here):
+    environment = here.home.path("config/minio/minio")
+    environment.write_text(environment.read_text().replace('AUTO_ENCRYPTION="on"', 'AUTO_ENCRYPTION="off"'))
+    found = overview.status(Wish("status", here.home.name), Silent())
+    assert found.exit_code == 7
+    assert "file/minio-env" in found.data["drift"]
+    assert "file/minio-env" in found.problems[0].message
