@@ -23,9 +23,8 @@ def parse(text: str, *, where: str) -> dict[str, Any]:
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        raise SpecError(
-            f"{where} is not a mapping", found=(Problem("spec", f"{where}: a mapping is needed at the top"),)
-        )
+        problem = Problem("spec", f"{where}: a mapping is needed at the top")
+        raise SpecError(f"{where} is not a mapping", found=(problem,), hint=_next_step(where))
     return tree
 
 
@@ -43,7 +42,12 @@ def _tree(text: str, where: str) -> Any:
 
 
 def _refused(where: str, what: str, hint: str = "") -> SpecError:
-    return SpecError(f"{where} is not valid YAML", found=(Problem("spec", f"{where}: {what}", hint),))
+    problem = Problem("spec", f"{where}: {what}", hint)
+    return SpecError(f"{where} is not valid YAML", found=(problem,), hint=_next_step(where))
+
+
+def _next_step(where: str) -> str:
+    return f"correct {where} (`kesdeploy schema` describes every key)"
 
 
 def _told(error: yaml.YAMLError) -> tuple[str, str]:
