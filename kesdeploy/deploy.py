@@ -28,7 +28,6 @@ STOP_TIMEOUT = 10
 def up(wish: Wish, report: Reporter) -> Result:
     """Create or repair the deployment until it equals its spec, then prove it. A second one changes nothing."""
     home = opening.to_create(wish)
-    _warm()
     with opening.opened(wish, home, report) as deployment:
         _guard(deployment)
         with _nothing_left(home):
@@ -194,19 +193,6 @@ def _free_offset(bind: str) -> int:
 def _preflight(deployment: Deployment, plan: Plan) -> None:
     if not plan.empty:
         deployment.keystore.preflight(deployment.work)
-
-
-def _warm() -> None:
-    """Import what is slow to import while the engine is asked and containers start."""
-    from threading import Thread
-
-    Thread(target=_import_slow, daemon=True).start()
-
-
-def _import_slow() -> None:
-    import jinja2  # noqa: F401
-    import minio
-    import minio.sseconfig  # noqa: F401
 
 
 def _wait_for_minio(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> None:

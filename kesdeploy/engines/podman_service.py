@@ -68,6 +68,9 @@ class Companion:
         self.socket.unlink(missing_ok=True)
         with (self.folder / "log").open("wb") as log:
             self._process = self._spawn(log)
+        # Slow to import, and wanted next: while the service starts, it costs nothing.
+        import podman  # noqa: F401
+
         self._await(self._process)
 
     def _ended(self, within: float) -> bool:
