@@ -65,6 +65,8 @@ class Companion:
         if self._process and not self._ended(0.3 if suspect else 0) and listens(str(self.socket)):
             return
         self._stop()
+        # Another command may have swept it away as a left-over, while our service was idle and gone.
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         self.socket.unlink(missing_ok=True)
         with (self.folder / "log").open("wb") as log:
             self._process = self._spawn(log)

@@ -156,6 +156,8 @@ def test_status_metrics_and_the_list_of_routes(kes):
 
 def test_the_audit_log_names_what_changed_keys(kes, world):
     kes.ask("PUT", "/v1/key/create/audited")
+    # The engine hands a line on a moment after it was written.
+    _until(lambda: "'audited' created" in kes.process.stdout())
     line = next(line for line in kes.process.stdout().splitlines() if "'audited' created" in line)
     for part in ("level=INFO", "req.method=PUT", "req.path=/v1/key/create/audited", "res.code=200"):
         assert part in line
@@ -269,7 +271,7 @@ def test_configurations_that_are_refused(world, changes, text):
 def test_the_command_line(world, args, code, text):
     process = world.run("kes", args)
     assert process.wait() == code
-    assert text in process.stderr()
+    _until(lambda: text in process.stderr())
 
 
 def _until(question, deadline=10.0):
