@@ -11,9 +11,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from kesdeploy.catalogue import catalogue
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+RELEASE = pytest.param("release", marks=pytest.mark.live)
 CONTRACT = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130}
 # By hand or by their last use: what a shell shows as 130 is either.
 INTERRUPTED = (130, -signal.SIGINT)
@@ -185,3 +190,16 @@ def sweep(cli: Cli) -> None:
     podman("pod", "rm", "-f", "-t", "3", f"minio-kes-{cli.name}", check=False)
     for part in ("minio-server", "kes-server", "vault"):
         podman("rm", "-f", "-t", "3", cli.container(part), check=False)
+
+
+def need_images(images: str, *components: str) -> None:
+    if images != "release":
+        return
+    for component in components or ("kes", "minio"):
+        references = [source.reference for source in catalogue()[component].sources]
+        if not any(_here(reference) for reference in references):
+            pytest.skip(f"{references[0]} is not in the local store")
+
+
+def _here(reference: str) -> bool:
+    return bool(podman("images", "-q", reference, check=False))

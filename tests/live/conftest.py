@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from commandline import Cli, left, podman, sweep
+from commandline import Cli, left, need_images, sweep
 from objects import Objects
 
-from kesdeploy.catalogue import catalogue
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.errors import EngineError
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 # Below the ports that Linux gives to outgoing connections; four a deployment.
 PORTS = range(21600, 21900, 4)
-RELEASE = pytest.param("release", marks=pytest.mark.live)
 
 
 @pytest.fixture(scope="session")
@@ -57,19 +55,6 @@ def _binds(family: int, port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def need_images(images: str, *components: str) -> None:
-    if images != "release":
-        return
-    for component in components or ("kes", "minio"):
-        references = [source.reference for source in catalogue()[component].sources]
-        if not any(_here(reference) for reference in references):
-            pytest.skip(f"{references[0]} is not in the local store")
-
-
-def _here(reference: str) -> bool:
-    return bool(podman("images", "-q", reference, check=False))
 
 
 @contextmanager

@@ -6,8 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 import pytest
-from commandline import engine_holds, inspect, left, podman
-from conftest import RELEASE, need_images
+from commandline import RELEASE, engine_holds, inspect, left, need_images, podman
 from objects import Objects, client, credentials
 
 if TYPE_CHECKING:
