@@ -6,7 +6,8 @@ import secrets
 from typing import TYPE_CHECKING
 
 import pytest
-from commandline import RELEASE, engine_holds, inspect, left, need_images, podman
+from commandline import engine_holds, inspect, left, podman
+from conftest import RELEASE, need_images
 from objects import Objects, client, credentials
 
 if TYPE_CHECKING:
