@@ -7,7 +7,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from commandline import RELEASE, Cli, inspect, podman
+from commandline import Cli, inspect, left, podman
+from conftest import RELEASE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,3 +131,18 @@ def test_full_disk_says_so_and_continues(cli: Cli, tmp_path: Path) -> None:
     finally:
         cli("destroy", "--yes", expect=None)
         subprocess.run(("umount", "-l", str(small)), check=False)
+
+
+def test_a_folder_that_may_only_be_read_says_so(cli: Cli, tmp_path: Path) -> None:
+    fixed = tmp_path / "fixed"
+    fixed.mkdir()
+    if subprocess.run(("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(fixed)), check=False).returncode:
+        pytest.skip("no right to mount a file system")
+    try:
+        cli.home = fixed
+        refused = cli.up(expect=8)
+        assert "Read-only file system" in refused.err
+        assert "KESDEPLOY_HOME=" in refused.error[-1]
+        assert left(cli) == []
+    finally:
+        subprocess.run(("umount", "-l", str(fixed)), check=False)
