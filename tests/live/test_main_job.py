@@ -6,8 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 import pytest
-from commandline import engine_holds, inspect, left, podman
-from conftest import RELEASE, need_images
+from commandline import RELEASE, engine_holds, inspect, left, podman
 from objects import Objects, client, credentials
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ def snapshot(cli: Cli) -> dict[str, object]:
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
 @pytest.mark.parametrize("kms", ["fs", pytest.param("vault", marks=pytest.mark.openbao)])
 def test_up_to_destroy(cli: Cli, kms: str) -> None:
-    if kms == "vault":
-        need_images(cli.images, "kes", "minio")
     first = cli("up", "--kms", kms, "--images", cli.images, "--yes", "--bucket", "photos", *cli.ports)
     assert "proven" in first.out
     assert ("SANDBOX" in first.out) == (cli.images == "sandbox")

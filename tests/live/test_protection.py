@@ -7,8 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from commandline import Cli, inspect, left, podman
-from conftest import RELEASE
+from commandline import RELEASE, Cli, inspect, left, podman
 
 if TYPE_CHECKING:
     from pathlib import Path
