@@ -61,7 +61,7 @@ def _binds(family: int, port: int) -> bool:
 def deployment(home: Path, images: str = "sandbox") -> Iterator[Cli]:
     """A name, ports and a folder. Afterwards `destroy` must leave nothing, also of what a test broke."""
     need_images(images)
-    cli = Cli(home, f"hh-{secrets.token_hex(3)}", _port(), images)
+    cli = Cli(home, f"try-{secrets.token_hex(3)}", _port(), images)
     try:
         yield cli
         cli("destroy", "--yes", expect=0 if left(cli) else None)
