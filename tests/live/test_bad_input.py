@@ -24,7 +24,7 @@ def cli(real_podman: None, tmp_path: Path) -> Iterator[Cli]:
     """Nothing of what is tried here may leave anything: there is nothing to destroy."""
     home = tmp_path / "deployments"
     home.mkdir()
-    made = Cli(home, "hh-bad", 21600)
+    made = Cli(home, "nosuch", 21600)
     yield made
     assert left(made) == []
     assert not home.exists() or not list(home.iterdir())
@@ -123,7 +123,7 @@ def test_wrong_word(cli: Cli, flags: tuple[str, ...], words: tuple[str, ...]) ->
 
 def test_every_problem_of_a_file_at_once(cli: Cli, tmp_path: Path) -> None:
     spec = tmp_path / "my spec.yaml"
-    spec.write_text("name: hh-bad\nkeystore: {fs: {}}\nkes: {cahce: {any: 1m}}\nnetwork: {s3_port: many}\nkey_nme: x\n")
+    spec.write_text("name: nosuch\nkeystore: {fs: {}}\nkes: {cahce: {any: 1m}}\nnetwork: {s3_port: many}\nkey_nme: x\n")
     run = cli("up", "--config", str(spec), "--json", expect=2)
     places = [problem["message"].split(":")[0] for problem in run.json["problems"]]
     assert sorted(places) == ["kes.cahce", "key_nme", "network.s3_port"]
@@ -144,7 +144,7 @@ def test_password_that_minio_would_misread(cli: Cli, tmp_path: Path, password: s
 
 def test_unknown_deployment(cli: Cli) -> None:
     for command in ("status", "verify", "start", "stop", "down", "logs", "env"):
-        clear(cli(command, expect=2), "hh-bad")
+        clear(cli(command, expect=2), "nosuch")
     assert json.loads(cli("status", "--json", expect=2).out)["problems"][0]["hint"]
-    clear(cli("destroy", "--yes", expect=2), "hh-bad")
+    clear(cli("destroy", "--yes", expect=2), "nosuch")
     clear(cli("status", "-n", "", expect=2), "no deployment", "kesdeploy up --kms fs")
