@@ -85,6 +85,19 @@ def test_up_to_destroy(cli: Cli, kms: str) -> None:
 
 
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
+def test_https_with_our_own_authority(cli: Cli) -> None:
+    cli.up("--set", "minio.https=true")
+    env = credentials(cli)
+    assert env["AWS_ENDPOINT_URL"].startswith("https://")
+    objects = Objects(client(env))
+    objects.put_some()
+    objects.assert_intact()
+    with pytest.raises(Exception, match=r"CERTIFICATE_VERIFY_FAILED|certificate verify failed"):
+        client({**env, "AWS_CA_BUNDLE": ""}).bucket_exists("plain")
+    assert cli.again().changes == []
+
+
+@pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
 def test_password_with_every_character_logs_in(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "my password"
     file.write_text(f"{WILD}\n")
