@@ -69,12 +69,14 @@ def test_a_folder_of_somebody_else_is_not_touched(cli: Cli) -> None:
     shutil.rmtree(cli.folder)
 
 
-def test_a_pod_of_somebody_else_is_not_touched(cli: Cli) -> None:
-    pod = f"minio-kes-{cli.name}"
-    podman("pod", "create", "--name", pod)
+@pytest.mark.parametrize("what", ["pod", "container"])
+def test_a_pod_or_container_of_somebody_else_is_not_touched(cli: Cli, what: str) -> None:
+    ours, part = f"minio-kes-{cli.name}", cli.container("kes-server")
+    pod, infra = (ours, f"{ours}-infra") if what == "pod" else (f"{ours}-theirs", part)
+    podman("pod", "create", "--name", pod, "--infra-name", infra)
     try:
-        assert pod in cli.up(expect=9).err
-        cli("destroy", "--yes", expect=None)
+        assert (pod if what == "pod" else part) in cli.up(expect=9).err
+        cli("destroy", "--yes", expect=2)
         assert podman("pod", "ps", "-q", "--filter", f"name={pod}")
     finally:
         podman("pod", "rm", "-f", pod)
