@@ -21,6 +21,9 @@ LEAST_STOP = 3
 _STATES = {"configured": "created", "initialized": "created", "stopped": "exited", "stopping": "running"}
 _KNOWN = ("created", "running", "paused", "exited")
 
+# Given as an address, netavark takes it for one, and its rules match nothing.
+_EVERY = ("0.0.0.0", "::")
+
 
 def label_filters(labels: Mapping[str, str]) -> str:
     """The `filters` parameter: all of these labels; an empty value asks for presence alone."""
@@ -40,7 +43,12 @@ def pod_filter(ids: Iterable[str]) -> str:
 def pod_creation(spec: PodSpec) -> dict[str, Any]:
     """The body of `POST /pods/create`. Ports belong to the pod: a member that asks for one is refused."""
     ports = [
-        {"host_ip": port.host_ip, "host_port": port.host, "container_port": port.container, "protocol": "tcp"}
+        {
+            "host_ip": "" if port.host_ip in _EVERY else port.host_ip,
+            "host_port": port.host,
+            "container_port": port.container,
+            "protocol": "tcp",
+        }
         for port in spec.ports
     ]
     hosts = [f"{name}:{address}" for name, address in spec.hosts]
