@@ -5,6 +5,7 @@ Files are replaced atomically (write, fsync, rename) and are private to their ow
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -70,7 +71,7 @@ class Home:
     def hollow(self) -> bool:
         """Whether it is here and holds at most a lock: what a command leaves that was killed at its very start."""
         try:
-            names = {path.name for path in self.root.iterdir()} - {".lock"}
+            names = {path.name for path in self.root.iterdir()} - {self.lock.name}
             return names <= {"secrets"} and not any(self.path(name).iterdir() for name in names)
         except OSError:
             return False
@@ -82,6 +83,10 @@ class Home:
     @property
     def state(self) -> Path:
         return self.root / STATE_FILE
+
+    @property
+    def lock(self) -> Path:
+        return self.root / ".lock"
 
     def path(self, relative: str) -> Path:
         return self.root / relative
@@ -140,10 +145,15 @@ class Home:
         write_private(self.root / relative, data, mode)
 
     def remove(self) -> None:
-        """Everything, for good."""
-        if self.root.exists():
-            with translated(self.root):
-                shutil.rmtree(self.root)
+        """Everything, for good: the lock last, because who waits for it makes the folder anew as soon as it is gone."""
+        if not self.root.exists():
+            return
+        with translated(self.root):
+            for path in self.root.iterdir():
+                if path != self.lock:
+                    _remove(path)
+            self.lock.unlink(missing_ok=True)
+            _remove_empty(self.root)
 
     def read_secret(self, name: str) -> str | None:
         data = self.read(f"secrets/{name}")
@@ -154,6 +164,25 @@ class Home:
 
     def write_secret(self, name: str, value: str) -> None:
         self.write(f"secrets/{name}", value.encode())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _remove_empty(folder: Path) -> None:
+    """Unless who waited for its lock has filled it by now, or removed it: then it is theirs."""
+    try:
+        folder.resolve().rmdir()
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+            raise
+    else:
+        if folder.is_symlink():
+            folder.unlink()
 
 
 def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -217,8 +246,6 @@ def translated(path: Path, verb: str = "write") -> Iterator[None]:
 
 
 def _mend(error: OSError, path: Path) -> str:
-    import errno
-
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"free some space (`df -h {path.parent}`), then run the same command again"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

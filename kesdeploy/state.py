@@ -11,11 +11,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import threading
 import time
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the types
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
@@ -156,7 +155,7 @@ def locked(home: Home, *, timeout: float, report: Reporter, command: str) -> Ite
 
     Raises Locked. The lock is the kernel's: it ends with the process that holds it.
     """
-    path = home.root / ".lock"
+    path = home.lock
     file = _acquire(path, time.monotonic() + timeout, report)
     try:
         os.ftruncate(file, 0)
@@ -164,15 +163,9 @@ def locked(home: Home, *, timeout: float, report: Reporter, command: str) -> Ite
         yield
         os.ftruncate(file, 0)
     finally:
-        _leave_nothing(home)
+        if _still_there(file, path) and home.hollow:
+            home.remove()
         os.close(file)
-
-
-def _leave_nothing(home: Home) -> None:
-    """What was made for the lock alone goes with it."""
-    if home.hollow:
-        with suppress(OSError):
-            shutil.rmtree(home.root)
 
 
 def _acquire(path: Path, deadline: float, report: Reporter) -> int:
@@ -192,10 +185,14 @@ def _acquire(path: Path, deadline: float, report: Reporter) -> int:
 def _try(path: Path) -> int | None:
     """The lock's file descriptor, or None while somebody else has it, or removes the folder."""
     with translated(path.parent):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
+            return None
+        except FileExistsError:
+            if path.parent.exists():
+                raise
             return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -242,6 +242,26 @@ def test_who_waited_while_the_folder_was_destroyed_holds_the_lock_of_the_new_one
         assert "another kesdeploy command holds this deployment" in third.communicate(timeout=10)[1]
 
 
+def test_many_who_come_and_destroy_never_meet(home, tmp_path):
+    """Each makes the folder, holds it alone, and removes it: nobody sees another's work or an error."""
+    held, met = [], []
+
+    def one() -> None:
+        for _ in range(40):
+            with locked(home, timeout=30, report=Silent(), command="kesdeploy destroy"):
+                met.extend(held)
+                held.append(1)
+                home.prepare()
+                held.pop()
+                home.remove()
+
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(one) for _ in range(6)]:
+            done.result()
+    assert not met
+    assert not home.root.exists()
+
+
 def test_a_lock_of_a_folder_that_is_gone_by_then_is_none(home, monkeypatch):
     """`destroy` between our opening of the file and our getting it: what we hold is nobody's lock any more."""
     taken = fcntl.flock
