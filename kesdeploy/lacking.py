@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -29,18 +28,6 @@ def missing(tree: Tree, keystores: Keystores, secrets_stored: Collection[str] = 
         question for question in questions(tree, keystores, secrets_stored) if not (question.default or question.skip)
     )
     return tuple(Problem("missing", f"{question.path}: {question.prompt}", _given_by(question)) for question in lacking)
-
-
-def completed(tree: Tree, keystores: Keystores, secrets_stored: Collection[str] = ()) -> dict[str, Any]:
-    """The tree with the answers that have a default: a name (the KMS's) and what its questions propose."""
-    kind = kind_of(tree)
-    if kind is None:
-        return deepcopy(dict(tree))
-    tree = tree if tree.get("name") else put(tree, "name", kind)
-    for question in questions(tree, keystores, secrets_stored):
-        if question.default and not question.secret:
-            tree = put(tree, question.path, question.default)
-    return deepcopy(dict(tree))
 
 
 def kind_of(tree: Tree) -> str | None:

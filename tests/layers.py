@@ -18,7 +18,7 @@ PACKAGE = "kesdeploy"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__", "cli", "cli.*"),
     ("asking", "checkup"),
-    ("wizard", "lacking"),
+    ("wizard", "interview", "lacking"),
     ("console", "complaint", "hidden", "live", "prompt", "blocks", "terminal"),
     ("deploy", "overview", "environment", "toolbox", "image_store", "teardown"),
     ("opening", "choosing", "doctor", "doctor.*"),
@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("images", "pulling"),
     ("sandbox", "sandbox.*"),
     ("engines.*", "clients", "clients.*", "pki", "pki.*", "given"),
-    ("kes_config", "kes_routes", "render", "home", "ports", "result", "catalogue"),
+    ("kes_config", "kes_routes", "render", "home", "ports", "result", "catalogue", "schema"),
     ("resources",),
     ("engines",),
     ("spec", "report"),

@@ -12,6 +12,7 @@ from wizard_session import KEYSTORES
 from kesdeploy import lacking
 from kesdeploy.blocks import lines_of
 from kesdeploy.errors import Interrupted, SpecError
+from kesdeploy.keystores import Vault
 from kesdeploy.terminal import Terminal
 from kesdeploy.wizard import ask_spec
 
@@ -33,12 +34,13 @@ REMOTE = {"keystore": {"remote": {"address": "10.0.0.1", "prefix": "kes"}}, "nam
 class Script:
     """Answers in the order of the questions; repeats a question as often as the validator complains."""
 
-    def __init__(self, *answers, agrees=True):
-        self.answers = list(answers)
-        self.asked, self.complaints, self.told, self.agrees = [], [], "", agrees
+    def __init__(self, *answers, agrees=(True,)):
+        self.answers, self.agrees = list(answers), list(agrees)
+        self.asked, self.complaints, self.told, self.defaults = [], [], "", {}
 
     def ask(self, prompt, *, default="", secret=False, choices=(), validate=lambda _: ""):
         self.asked.append(prompt)
+        self.defaults[prompt] = default
         while True:
             answer = self.answers.pop(0) or default
             if not (complaint := validate(answer)):
@@ -47,7 +49,7 @@ class Script:
 
     def confirm(self, prompt, *, default=False):
         self.asked.append(prompt)
-        return self.agrees
+        return self.agrees.pop(0)
 
     def tell(self, blocks):
         with open(os.devnull) as nowhere:  # noqa: PTH123
@@ -113,16 +115,104 @@ def test_the_summary_shows_everything_but_secrets():
         "s3 9000, console 9001, kes 7373",
         "one",
         "remote-token",
-        "typed",
+        "kept in secrets/",
     ):
         assert word in script.told
     assert SECRET not in script.told
 
 
-def test_no_is_no():
+def test_who_leaves_at_the_summary_leaves():
+    script = Script("", "leave", agrees=[False])
     with pytest.raises(Interrupted) as caught:
-        wizard(Script("", agrees=False), {"name": "a", "keystore": {"fs": {}}})
+        wizard(script, {"name": "a", "keystore": {"fs": {}}})
     assert caught.value.exit_code == 130
+    assert script.asked == ["Buckets", "Is this right?", "What now"]
+
+
+FIRST = ("remote", "prod", "10.0.0.1", "mine", SECRET, "0.0.0.0", "", "one two")
+ROUND = ["Which KMS", "Name", "Address", "Prefix", "Token", "Open to", "Move all ports by", "Buckets", "Is this right?"]
+
+
+def test_enter_keeps_each_answer_when_they_are_asked_again():
+    options = {"network": True, "holder": lambda _, port: "x" if port == 9001 else ""}
+    once, again = Script(*FIRST), Script(*FIRST, "", *[""] * len(FIRST), agrees=[False, True])
+    assert wizard(again, **options) == wizard(once, **options)
+    assert again.asked == [*ROUND, "What now", *ROUND]
+    assert again.defaults["Which KMS"] == "remote"
+    assert again.defaults["Prefix"] == "mine"
+    assert again.defaults["Token"] == "", "a secret must not be shown"
+    assert "Enter keeps the one that you gave" in again.told
+    assert "Enter keeps them, - for none" in again.told
+    assert SECRET not in again.told
+
+
+def test_one_answer_is_changed_and_the_others_stay():
+    first = [answer for answer in FIRST if answer]  # no port is taken, so nobody asks by how much they move
+    script = Script(*first, "", "", "", "10.0.0.9", "", "new-token", "", "-", agrees=[False, True])
+    tree, secrets = wizard(script, network=True)
+    assert tree["keystore"]["remote"] == {"address": "10.0.0.9", "prefix": "mine"}
+    assert (tree["network"], secrets) == ({"bind": "0.0.0.0"}, {"remote-token": "new-token"})
+    assert "minio" not in tree
+
+
+def test_another_kms_brings_its_own_name_and_no_secret_of_the_first():
+    script = Script("remote", "", "10.0.0.1", "", SECRET, "", "", "fs", "", "", agrees=[False, True])
+    assert wizard(script) == ({"keystore": {"fs": {}}, "name": "fs"}, {})
+
+
+# --- the environment proposes
+
+
+def test_the_environment_proposes_and_says_so(monkeypatch):
+    monkeypatch.setenv("REMOTE_ADDRESS", "10.0.0.7")
+    monkeypatch.setenv("REMOTE_TOKEN", SECRET)
+    script = Script("remote", "", "", "", "", "")
+    tree, secrets = wizard(script)
+    assert tree["keystore"]["remote"]["address"] == "10.0.0.7"
+    assert secrets == {"remote-token": SECRET}
+    assert "REMOTE_ADDRESS is set: Enter takes its value." in script.told
+    assert "REMOTE_TOKEN is set: Enter takes its value." in script.told
+    assert SECRET not in script.told
+
+
+def test_the_first_variable_that_is_set_counts_and_what_is_typed_stands_over_it(monkeypatch):
+    monkeypatch.setenv("REMOTE_ADDR", "10.0.0.8")
+    script = Script("remote", "", "10.0.0.1", "", "typed", "", agrees=[True])
+    tree, secrets = wizard(script)
+    assert script.defaults["Address"] == "10.0.0.8"
+    assert (tree["keystore"]["remote"]["address"], secrets) == ("10.0.0.1", {"remote-token": "typed"})
+
+
+def test_what_cannot_be_used_is_not_proposed(monkeypatch):
+    monkeypatch.setenv("REMOTE_ADDRESS", "nowhere")
+    script = Script("remote", "", "10.0.0.1", "", SECRET, "")
+    wizard(script)
+    assert script.defaults["Address"] == ""
+    assert "REMOTE_ADDRESS is set and cannot be used: 'nowhere' does not appear" in script.told
+
+
+def test_the_environment_is_no_answer_where_nobody_is_asked(monkeypatch):
+    monkeypatch.setenv("REMOTE_ADDRESS", "10.0.0.7")
+    first = lacking.missing({"keystore": {"remote": None}}, KEYSTORES)[0]
+    assert first.message == "keystore.remote.address: Address"
+
+
+def test_a_vault_of_the_environment_is_proposed_and_may_be_left_out(monkeypatch):
+    monkeypatch.setenv("VAULT_ADDR", "https://vault.example.org:8200/")
+    monkeypatch.setenv("VAULT_CACERT", "/etc/ca.pem")
+    monkeypatch.setenv("VAULT_NAMESPACE", "team")
+    monkeypatch.delenv("VAULT_TOKEN", raising=False)
+    known = {"keystore": {"vault": {}}, "name": "v", "minio": {"buckets": []}}
+    script = Script("", "", "none", "id", "secret")
+    tree, secrets = ask_spec(known, {"vault": Vault()}, script, holder=lambda *_: "")
+    assert tree["keystore"] == {"vault": {"address": "https://vault.example.org:8200/", "ca": "/etc/ca.pem"}}
+    assert secrets == {"vault-approle-id": "id", "vault-approle-secret": "secret"}
+    assert "VAULT_NAMESPACE is set" in script.told
+
+    script = Script("here", "", "", agrees=[False, True])
+    tree, _ = ask_spec(known, {"vault": Vault()}, script, holder=lambda *_: "")
+    assert tree["keystore"] == {"vault": {}}
+    assert script.defaults["Your Vault's address"] == "here", "what was answered stands over the environment"
 
 
 def test_taken_ports_move_together():
@@ -185,14 +275,54 @@ def test_without_asking_each_missing_answer_names_its_path():
     assert lacking.missing({"keystore": {"fs": {}}}, KEYSTORES) == ()
 
 
-def test_defaults_complete_a_tree_and_leave_the_given_one_alone():
-    given = {"keystore": {"remote": {"address": "10.0.0.1"}}}
-    assert lacking.completed(given, KEYSTORES) == {**REMOTE, "name": "remote"}
-    assert given == {"keystore": {"remote": {"address": "10.0.0.1"}}}
-    assert lacking.completed({}, KEYSTORES) == {}
-
-
 # --- in a real terminal
+
+
+def keep(child, *prompts):
+    """Enter."""
+    for prompt in prompts:
+        answer(child, prompt, "")
+
+
+def test_no_at_the_summary_changes_answers(terminal):
+    child = terminal()
+    for prompt, text in zip(PROMPTS, ("remote", "prod", "10.0.0.1", "", SECRET, "1", "", "one two", "n"), strict=True):
+        answer(child, prompt, text)
+    answer(child, "What now [change]", "")
+    keep(child, "Which KMS [remote]")
+    answer(child, "Name [prod]", "other")
+    keep(child, "Address [10.0.0.1]", "Prefix [kes]", "Token", "Open to [127.0.0.1]", "Move all ports by [20]")
+    answer(child, "Buckets [one two]", "one")
+    keep(child, "Is this right")
+    child.expect("RESULT ([^\r]*)\r\n")
+    tree, secrets = json.loads(child.match[1])
+    assert (tree["name"], tree["keystore"]) == ("other", REMOTE["keystore"])
+    assert tree["minio"] == {"buckets": [{"name": "one"}]}
+    assert secrets == {"remote-token": len(SECRET)}
+    child.expect("EXIT 0")
+    assert SECRET not in child.logfile_read.text
+
+
+def test_leaving_at_the_summary_writes_nothing(terminal):
+    child = terminal()
+    for prompt, text in zip(PROMPTS, ("remote", "prod", "10.0.0.1", "", SECRET, "1", "", "", "n"), strict=True):
+        answer(child, prompt, text)
+    answer(child, "What now", "leave")
+    child.expect_exact("error: not confirmed\r\n  try: nothing was changed; run the same command again\r\n")
+    child.expect_exact("EXIT 130")
+    assert "RESULT" not in child.logfile_read.text
+
+
+def test_ctrl_c_in_the_second_round_is_interrupted(terminal):
+    child = terminal()
+    for prompt, text in zip(PROMPTS, ("fs", "", None, None, None, "1", "", "", "n"), strict=True):
+        if text is not None:
+            answer(child, prompt, text)
+    answer(child, "What now", "change")
+    child.expect_exact("Which KMS [fs]: ")
+    child.sendintr()
+    child.expect_exact("EXIT 130")
+    assert "Traceback" not in child.logfile_read.text
 
 
 @pytest.fixture
@@ -310,6 +440,7 @@ def test_a_narrow_terminal(terminal):
     answer(child, "Move all ports by", "")
     answer(child, "Buckets", "")
     answer(child, "Is this right", "n")
+    answer(child, "What now", "2")
     child.expect_exact("EXIT 130")
     lines = child.logfile_read.text.split("Is this right")[0].splitlines()
     assert "1) fs      Files on this machine: no KMS" in lines

@@ -32,9 +32,16 @@ class Remote(Fs):
         path = "keystore.remote"
         prefix = Question(f"{path}.prefix", "Prefix", "Where in it the keys stand.", default="kes")
         return (
-            Question(f"{path}.address", "Address", "Where it listens."),
+            Question(f"{path}.address", "Address", "Where it listens.", environment=("REMOTE_ADDRESS", "REMOTE_ADDR")),
             *([prefix] if fields.address else []),
-            Question(f"{path}.token", "Token", "What lets us in.", secret=True, store="remote-token"),
+            Question(
+                f"{path}.token",
+                "Token",
+                "What lets us in.",
+                secret=True,
+                store="remote-token",
+                environment=("REMOTE_TOKEN",),
+            ),
         )
 
 

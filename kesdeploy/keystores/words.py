@@ -74,6 +74,8 @@ class Question:
     store: str = ""
     skip: str = ""
     """The answer that leaves the key out. Only the wizard asks such a question: nothing is lacking without it."""
+    environment: tuple[str, ...] = ()
+    """Variables whose value the wizard proposes: the first that is set. It says so, and none is used silently."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from kesdeploy.errors import SpecError, UsageError
 from kesdeploy.home import Home
 from kesdeploy.keystores import FIELDS, Pick, Site, Vault, Work
 from kesdeploy.keystores.vault import names, preflight, theirs
-from kesdeploy.keystores.vault.external import suggestions
 from kesdeploy.keystores.vault.policy import kes_policy, operator_policy
 from kesdeploy.spec import load
 
@@ -130,7 +129,7 @@ def test_questions_are_only_for_what_lacks(monkeypatch):
     monkeypatch.delenv("VAULT_TOKEN", raising=False)
 
     def asked(fields: str):
-        return [question.store for question in VAULT.questions(spec_of(fields).keystore)]
+        return [question.store for question in VAULT.questions(spec_of(fields).keystore) if question.secret]
 
     # Whose Vault it is may be left out: without an address, kesdeploy runs one.
     assert [(q.path, q.skip) for q in VAULT.questions(spec_of("").keystore)] == [("keystore.vault.address", "here")]
@@ -138,16 +137,18 @@ def test_questions_are_only_for_what_lacks(monkeypatch):
     assert asked("address: 'https://v', approle: {id: 'env:ID'}") == ["vault-approle-secret"]
     assert asked("address: 'https://v', approle: {id: 'env:ID', secret: '@/s'}") == []
     incomplete = FIELDS["vault"].model_construct(address="https://v", approle={"id": "env:ID"})
-    assert [question.store for question in VAULT.questions(incomplete)] == ["vault-approle-secret"]
+    assert [question.store for question in VAULT.questions(incomplete)][-1:] == ["vault-approle-secret"]
     monkeypatch.setenv("VAULT_TOKEN", "t")
     assert asked("address: 'https://v'") == []
 
 
-def test_the_environment_only_suggests(monkeypatch):
-    environment = {"VAULT_ADDR": "https://v", "VAULT_CACERT": "", "HOME": "/root"}
-    assert suggestions(environment) == {"keystore.vault.address": "https://v"}
+def test_the_environment_only_proposes(monkeypatch):
     monkeypatch.setenv("VAULT_ADDR", "https://v")
     assert spec_of("").keystore.managed
+    asked = {*VAULT.questions(spec_of("").keystore), *VAULT.questions(spec_of("address: 'https://v'").keystore)}
+    proposed = {q.path.removeprefix("keystore.vault."): q.environment for q in asked if q.environment}
+    assert proposed == {"address": ("VAULT_ADDR",), "ca": ("VAULT_CACERT",), "namespace": ("VAULT_NAMESPACE",)}
+    assert all(q.skip for q in asked if q.environment), "without a terminal, nothing of it may be lacking"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,23 @@ WHOSE = Question(
     "Your Vault's address",
     "kesdeploy runs an OpenBao here, or uses the Vault that you have (https://HOST:8200).",
     skip="here",
+    environment=("VAULT_ADDR",),
+)
+WHERE = (
+    Question(
+        "keystore.vault.ca",
+        "PEM file of its authority",
+        "Who signed your Vault's certificate: a file, or one of the public authorities.",
+        skip="public",
+        environment=("VAULT_CACERT",),
+    ),
+    Question(
+        "keystore.vault.namespace",
+        "Namespace",
+        "Where in your Vault the keys are to be. Many have no namespaces.",
+        skip="none",
+        environment=("VAULT_NAMESPACE",),
+    ),
 )
 
 
@@ -69,9 +86,9 @@ def _bootstrap(spec: Spec, resources: tuple[Resource, ...]) -> Resource:
 
 
 def questions(approle: AppRole, environment: Mapping[str, str]) -> tuple[Question, ...]:
-    """What is lacking for the login. A token in the environment can make both, so then nothing is."""
+    """Where it is, and what is lacking for the login. A token in the environment can make that, so then nothing is."""
     if environment.get("VAULT_TOKEN"):
-        return ()
+        return WHERE
     asked = (
         Question(
             "keystore.vault.approle.id",
@@ -89,10 +106,4 @@ def questions(approle: AppRole, environment: Mapping[str, str]) -> tuple[Questio
         ),
     )
     given = (approle.id, approle.secret)
-    return tuple(question for question, source in zip(asked, given, strict=True) if not source)
-
-
-def suggestions(environment: Mapping[str, str]) -> dict[str, str]:
-    """What the environment proposes, by path in the spec. To be shown and confirmed, never used silently."""
-    known = {"address": "VAULT_ADDR", "namespace": "VAULT_NAMESPACE", "ca": "VAULT_CACERT"}
-    return {f"keystore.vault.{field}": environment[name] for field, name in known.items() if environment.get(name)}
+    return (*WHERE, *(question for question, source in zip(asked, given, strict=True) if not source))
