@@ -35,7 +35,7 @@ DEFAULT_KEY = "minio-backend-default-key"
 class Section(BaseModel):
     """A mapping of the spec: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class KeystoreFields(Section):
@@ -235,22 +235,6 @@ def load_tree(tree: dict[str, Any], overrides: Mapping[str, Any], kinds: Kinds, 
     if problems or spec is None:
         raise SpecError(f"{where} has {_count(problems)}", found=tuple(problems), hint=_next_step(where))
     return spec
-
-
-def json_schema(kinds: Kinds) -> dict[str, Any]:
-    """The JSON Schema of the spec file, for editors."""
-    schema = Spec.model_json_schema()
-    kind_schemas = {kind: fields.model_json_schema() for kind, fields in kinds.items()}
-    for body in kind_schemas.values():
-        schema.setdefault("$defs", {}).update(body.pop("$defs", {}))
-    schema["properties"]["keystore"] = {
-        "type": "object",
-        "minProperties": 1,
-        "maxProperties": 1,
-        "additionalProperties": False,
-        "properties": kind_schemas,
-    }
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def _put(tree: dict[str, Any], path: str, value: object, *, where: str) -> None:

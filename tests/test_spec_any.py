@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from kesdeploy.errors import SpecError
 from kesdeploy.keystores import FIELDS
-from kesdeploy.spec import Spec, json_schema, load
+from kesdeploy.schema import json_schema
+from kesdeploy.spec import Spec, load
 from kesdeploy.yamltext import parse
 
 SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.yaml"))

@@ -106,7 +106,7 @@ def schema(json: o.Json = False, verbose: o.Verbose = False) -> None:
     def work(console: Console) -> Result:  # noqa: ARG001
         from kesdeploy.keystores import FIELDS
         from kesdeploy.result import Result
-        from kesdeploy.spec import json_schema
+        from kesdeploy.schema import json_schema
 
         return Result("schema", json_schema(FIELDS))
 

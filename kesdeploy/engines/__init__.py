@@ -177,7 +177,8 @@ class Engine(Protocol):
 
     def container(self, name: str) -> Container | None: ...
 
-    def create_pod(self, spec: PodSpec) -> None: ...
+    def create_pod(self, spec: PodSpec) -> None:
+        """Make it and bring its network up; PortTaken when a published port is held."""
 
     def restart_pod(self, name: str) -> None:
         """Repair a pod whose network is gone: what ran is stopped, then started in the order of its last start."""

@@ -57,15 +57,20 @@ class PodmanContainers(PodmanImages):
                 raise
 
     def start(self, name: str) -> None:
-        # The pod's network first, by itself: Podman 4 keeps its errors to itself when a member brings it up, and then
-        # holds the published ports of the failed attempt, so that a second one would complain of those.
-        infra = self._infra_of(name)
-        if infra != name and not self._is(infra, "running"):
-            self._start(name, infra)
-        self._start(name, name)
+        pod = (self._inspect(name) or {}).get("Pod")
+        if pod:
+            self._start_network(f"Container {name}", pod)
+        self._start(f"Container {name}", name)
 
-    def _start(self, name: str, target: str) -> None:
-        call = Call(f"Container {name} cannot be started", "POST", f"/containers/{quote(target)}/start")
+    def _start_network(self, what: str, pod: str) -> None:
+        # By itself, before any member: Podman 4 keeps its errors to itself when a member brings it up, and then holds
+        # the published ports of the failed attempt, so that a second one would complain of those.
+        for member in self._listed(podman_read.pod_filter([pod])):
+            if member["IsInfra"] and member["State"] != "running":
+                self._start(what, str(member["Names"][0]))
+
+    def _start(self, what: str, target: str) -> None:
+        call = Call(f"{what} cannot be started", "POST", f"/containers/{quote(target)}/start")
         try:
             self._settled(call, lambda: self._is(target, "running"))
         except Refused as refusal:
@@ -87,11 +92,6 @@ class PodmanContainers(PodmanImages):
             if raw["State"] == "running" and port in podman_read.published(raw):
                 return f"pod {raw['PodName']}" if raw.get("PodName") else f"container {raw['Names'][0]}"
         return ""
-
-    def _infra_of(self, name: str) -> str:
-        raw = self._inspect(name) or {}
-        members = self._listed(podman_read.pod_filter([raw["Pod"]])) if raw.get("Pod") else []
-        return next((str(c["Names"][0]) for c in members if c["IsInfra"]), name)
 
     def stop(self, name: str, *, timeout: int) -> None:
         grace = max(timeout, LEAST_STOP)

@@ -37,6 +37,8 @@ class PodmanPods(PodmanContainers):
     def create_pod(self, spec: PodSpec) -> None:
         call = Call(f"Pod {spec.name} cannot be created", "POST", "/pods/create", body=podman_read.pod_creation(spec))
         self._settled(call, lambda: self.pod(spec.name) is not None)
+        made = self._door.json(Call(f"Pod {spec.name} cannot be read", "GET", f"/pods/{quote(spec.name)}/json"))
+        self._start_network(f"Pod {spec.name}", made["Id"])
 
     def restart_pod(self, name: str) -> None:
         """All that ran is stopped side by side, then started in the order in which it was started before.

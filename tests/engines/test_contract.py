@@ -246,15 +246,17 @@ def test_exec_ends_at_its_deadline(world: World):
 def test_a_taken_port_is_named_with_its_holder(world: World, free_port: int):
     import socket
 
-    world.make_pod(Port("127.0.0.1", free_port, 80))
-    world.engine.create(world.spec("web", SERVER))
     with socket.socket() as other:
         other.bind(("127.0.0.1", free_port))
         other.listen()
-        with pytest.raises(PortTaken) as error:
+        with pytest.raises(PortTaken) as made:
+            world.make_pod(Port("127.0.0.1", free_port, 80))
+        world.engine.create(world.spec("web", SERVER))
+        with pytest.raises(PortTaken) as started:
             world.engine.start(f"{world.mark}-web")
-    assert str(free_port) in error.value.what
-    assert "python" in error.value.what or "pytest" in error.value.what
+    for error in (made, started):
+        assert str(free_port) in error.value.what
+        assert "python" in error.value.what or "pytest" in error.value.what
     world.engine.start(f"{world.mark}-web")
     assert _eventually(lambda: answer(free_port) == "hello")
 
@@ -264,9 +266,8 @@ def test_a_port_that_another_pod_holds_names_its_container(world: World, free_po
     world.run("web", SERVER)
     rival = World(world.engine, world.image)
     try:
-        rival.make_pod(Port("127.0.0.1", free_port, 80))
         with pytest.raises(PortTaken) as error:
-            rival.run("web", SERVER)
+            rival.make_pod(Port("127.0.0.1", free_port, 80))
         assert world.pod in error.value.what
     finally:
         rival.close()

@@ -146,7 +146,8 @@ def test_12_a_pod_whose_port_is_taken_can_be_removed_and_made_again(world: World
     with socket.socket() as other:
         other.bind(("127.0.0.1", free_port))
         other.listen()
-        world.make_pod(Port("127.0.0.1", free_port, 80))
+        with pytest.raises(EngineError, match=str(free_port)):
+            world.make_pod(Port("127.0.0.1", free_port, 80))
         with pytest.raises(EngineError, match=str(free_port)):
             world.run("a")
         assert [c.state for c in world.engine.containers(world.labels)] == ["created"]
