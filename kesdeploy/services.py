@@ -19,9 +19,7 @@ REQUEST_TIMEOUT = 15.0
 def reach(spec: Spec) -> str:
     """The address at which this machine itself reaches the published ports."""
     bind = spec.network.bind
-    if bind in ("0.0.0.0", "::"):
-        return "127.0.0.1" if bind == "0.0.0.0" else "[::1]"
-    return f"[{bind}]" if ":" in bind else bind
+    return "127.0.0.1" if bind == "0.0.0.0" else bind
 
 
 def port(spec: Spec, part: str) -> int:

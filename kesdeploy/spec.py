@@ -66,7 +66,12 @@ def _bucket_name(value: str) -> str:
 
 
 def _address(value: str) -> str:
-    return str(ipaddress.ip_address(value))
+    address = ipaddress.ip_address(value)
+    if address.version == 6:  # noqa: PLR2004
+        # Podman publishes it without a complaint, and nobody is ever answered there.
+        instead = "127.0.0.1 (this machine)" if address.is_loopback else "0.0.0.0 (every IPv4 address)"
+        raise ValueError(f"containers have no IPv6 in the engine's default network; write {instead}")
+    return str(address)
 
 
 def secret_source(value: str) -> str:
@@ -88,7 +93,7 @@ PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
 
 class Network(Section):
     bind: Address = "127.0.0.1"
-    """Address the ports are published on. Anything but loopback turns HTTPS on for S3."""
+    """IPv4 address the ports are published on. Anything but loopback turns HTTPS on for S3."""
     s3_port: PortNumber = 9000
     console_port: PortNumber = 9001
     kes_port: PortNumber = 7373

@@ -103,7 +103,7 @@ def server_names(spec: Spec, part: str) -> tuple[str, ...]:
 def public_host(spec: Spec) -> str:
     """The host name or address that a user's browser or client should use."""
     if not ipaddress.ip_address(spec.network.bind).is_unspecified:
-        return f"[{spec.network.bind}]" if ":" in spec.network.bind else spec.network.bind
+        return spec.network.bind
     return spec.network.extra_names[0] if spec.network.extra_names else "localhost"
 
 

@@ -188,10 +188,20 @@ def test_two_ports_that_are_one():
     assert problem("network: {console_port: 9000}\n") == "network: console_port and s3_port are both 9000"
 
 
-@pytest.mark.parametrize("bind", ["127.0.0.1", "0.0.0.0", "::1", "192.168.1.2"])
+@pytest.mark.parametrize("bind", ["127.0.0.1", "0.0.0.0", "127.0.0.9", "192.168.1.2"])
 def test_https_follows_the_address(bind):
     bound = spec(network__bind=bind)
     assert bound.https is not bound.network.loopback
+
+
+@pytest.mark.parametrize(
+    ("bind", "instead"),
+    [("::", "0.0.0.0"), ("::1", "127.0.0.1"), ("fd00::2", "0.0.0.0"), ("::ffff:10.1.2.3", "0.0.0.0")],
+)
+def test_an_address_that_nobody_would_answer_on_is_refused(bind, instead):
+    message = problem(f"network: {{bind: '{bind}'}}\n")
+    assert message.startswith("network.bind: containers have no IPv6 in the engine's default network")
+    assert f"write {instead} " in message
 
 
 def test_https_can_be_chosen_but_not_left_out_on_a_real_network():

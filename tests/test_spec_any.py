@@ -112,7 +112,7 @@ SPECS = st.fixed_dictionaries(
     optional={
         "engine": st.sampled_from(["auto", "podman", "docker"]),
         "key_name": KEY_NAMES,
-        "network": st.one_of(NETWORK, some(bind=st.ip_addresses().map(str), extra_names=st.lists(st.text()))),
+        "network": st.one_of(NETWORK, some(bind=st.ip_addresses(v=4).map(str), extra_names=st.lists(st.text()))),
         "images": some(source=st.sampled_from(["release", "auto"]), kes=st.text(), minio=st.none()),
         "minio": some(
             root_user=st.text(min_size=3),

@@ -239,8 +239,6 @@ def _leaves(model: Any, prefix: str = "") -> set[str]:
         ({}, "http://127.0.0.1:9000", "https://127.0.0.1:7373"),
         ({"minio__https": True}, "https://127.0.0.1:9000", "https://127.0.0.1:7373"),
         ({"network__bind": "0.0.0.0"}, "https://localhost:9000", "https://localhost:7373"),
-        ({"network__bind": "::"}, "https://localhost:9000", "https://localhost:7373"),
-        ({"network__bind": "::1"}, "http://[::1]:9000", "https://[::1]:7373"),
         (
             {"network__bind": "0.0.0.0", "network__extra_names": ["s3.example.org"]},
             "https://s3.example.org:9000",
@@ -254,9 +252,8 @@ def test_where_users_go(overrides, s3, kes):
     assert topology.console_url(wanted) == s3.replace("9000", "9001")
 
 
-@pytest.mark.parametrize("bind", ["0.0.0.0", "::"])
-def test_a_certificate_names_no_unspecified_address(bind):
-    assert bind not in topology.server_names(spec_of(network__bind=bind), "kes-server")
+def test_a_certificate_names_no_unspecified_address():
+    assert "0.0.0.0" not in topology.server_names(spec_of(network__bind="0.0.0.0"), "kes-server")
 
 
 def test_a_certificate_names_everything_it_may_be_called_by_once():

@@ -26,13 +26,13 @@ def test_what_was_not_given_is_not_there():
 
 
 def test_flags_are_paths_of_the_spec():
-    found = o.overrides(kms="fs", engine="podman", images="sandbox", pull="never", bind="::1", key_name="k")
+    found = o.overrides(kms="fs", engine="podman", images="sandbox", pull="never", bind="10.1.2.3", key_name="k")
     assert found == {
         "keystore.fs": {},
         "engine": "podman",
         "images.source": "sandbox",
         "images.pull": "never",
-        "network.bind": "::1",
+        "network.bind": "10.1.2.3",
         "key_name": "k",
     }
 

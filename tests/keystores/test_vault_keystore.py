@@ -95,7 +95,7 @@ def test_the_certificate_is_valid_for_every_name():
 
 @pytest.mark.parametrize(
     ("bind", "address"),
-    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("10.1.2.3", "10.1.2.3")],
+    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("10.1.2.3", "10.1.2.3")],
 )
 def test_where_this_machine_reaches_it(bind, address):
     network = spec_of("").network.model_copy(update={"bind": bind, "vault_port": 9})

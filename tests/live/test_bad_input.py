@@ -106,6 +106,8 @@ def test_taken_port(cli: Cli, port: str) -> None:
         ),
         (("--kms", "fs", "--s3-port", "9000", "--console-port", "9000"), ("s3_port", "console_port", "9000")),
         (("--kms", "fs", "--bind", "localhost"), ("network.bind", "localhost")),
+        (("--kms", "fs", "--bind", "::"), ("network.bind", "no IPv6", "0.0.0.0")),
+        (("--kms", "fs", "--bind", "::1"), ("network.bind", "no IPv6", "127.0.0.1")),
         (("--kms", "fs", "-n", "my kes"), ("name", "lower-case letter")),
         (("--kms", "fs", "--key-name", "envelope"), ("key_name", "env")),
         (("--kms", "fs", "--bucket", "My Photos"), ("minio.buckets", "My Photos")),

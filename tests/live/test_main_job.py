@@ -128,3 +128,14 @@ def test_two_side_by_side(running: Cli, another: Callable[..., Cli]) -> None:
     assert left(second) == []
     ours.assert_intact()
     assert running("status").code == 0
+
+
+@pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
+def test_published_on_every_address_warns_and_speaks_https(cli: Cli) -> None:
+    run = cli.up("--bind", "0.0.0.0", "--json")
+    assert any("0.0.0.0" in problem["message"] for problem in run.json["problems"]), "nobody was warned"
+    env = credentials(cli)
+    assert env["AWS_ENDPOINT_URL"].startswith("https://")
+    objects = Objects(client(env, host="127.0.0.1"))
+    objects.put_some()
+    objects.assert_intact()

@@ -58,7 +58,5 @@ def address(spec: Spec) -> str:
     """Where this machine reaches it."""
     if given := fields(spec).address:
         return given
-    bind = ipaddress.ip_address(spec.network.bind)
-    loopback = "::1" if isinstance(bind, ipaddress.IPv6Address) else "127.0.0.1"
-    reached = loopback if bind.is_unspecified else str(bind)
-    return f"https://{f'[{reached}]' if ':' in reached else reached}:{spec.network.vault_port}"
+    bind = spec.network.bind
+    return f"https://{'127.0.0.1' if bind == '0.0.0.0' else bind}:{spec.network.vault_port}"
