@@ -10,6 +10,7 @@ import typer
 
 from kesdeploy.cli import options as o
 from kesdeploy.cli import views
+from kesdeploy.cli.flags import Flags, takes_flags
 from kesdeploy.cli.running import run
 
 if TYPE_CHECKING:
@@ -41,30 +42,15 @@ def init(
     def work(console: Console) -> Result:
         from kesdeploy.asking import write_spec
 
-        given = {**o.overrides(kms=kms, sets=set_), **({"name": name} if name else {})}
+        given = {**Flags(kms=kms, set_=set_).overrides(), **({"name": name} if name else {})}
         return write_spec(given, out, console, ask=console.interactive and not no_input, force=force)
 
     run("init", work, views.written, json=json, verbose=verbose)
 
 
+@takes_flags
 def up(
-    name: o.Name = "",
-    kms: o.Kms = "",
-    config: o.Config = None,
-    engine: o.Engine = "",
-    images: o.Images = "",
-    pull: o.Pull = "",
-    bind: o.Bind = "",
-    s3_port: o.S3Port = 0,
-    console_port: o.ConsolePort = 0,
-    kes_port: o.KesPort = 0,
-    vault_port: o.VaultPort = 0,
-    port_offset: o.PortOffset = 0,
-    key_name: o.KeyName = "",
-    bucket: o.Bucket = None,
-    root_password: o.RootPassword = "",
-    vault_address: o.VaultAddress = "",
-    set_: o.Set = None,
+    flags: Flags,
     timeout: o.Timeout = "120s",
     yes: o.Yes = False,
     no_input: o.NoInput = False,
@@ -85,54 +71,33 @@ def up(
         from kesdeploy import deploy
         from kesdeploy.asking import completed
 
-        ports = {"s3_port": s3_port, "console_port": console_port, "kes_port": kes_port, "vault_port": vault_port}
-        given = o.overrides(
-            kms=kms,
-            engine=engine,
-            images=images,
-            pull=pull,
-            bind=bind,
-            ports=ports,
-            offset=port_offset,
-            key_name=key_name,
-            buckets=bucket,
-            root_password=root_password,
-            vault_address=vault_address,
-            sets=set_,
-        )
-        wish = _wish("up", name, config, given, timeout)
+        wish = _planned("up", flags, timeout)
         wish = completed(wish, console, ask=console.interactive and not (yes or no_input))
         return deploy.plan(wish, console) if dry_run else deploy.up(wish, console)
 
     run("up", work, views.planned if dry_run else views.up, json=json, verbose=verbose)
 
 
-def plan(
-    name: o.Name = "",
-    kms: o.Kms = "",
-    config: o.Config = None,
-    images: o.Images = "",
-    set_: o.Set = None,
-    json: o.Json = False,
-    verbose: o.Verbose = False,
-) -> None:
-    """What `up` would change, and why; nothing is touched."""
+@takes_flags
+def plan(flags: Flags, json: o.Json = False, verbose: o.Verbose = False) -> None:
+    """What `up` with the same flags would change, and why; nothing is touched.
+
+    Example: kesdeploy plan --bucket photos
+    """
 
     def work(console: Console) -> Result:
         from kesdeploy import deploy
 
-        return deploy.plan(_wish("plan", name, config, o.overrides(kms=kms, images=images, sets=set_)), console)
+        return deploy.plan(_planned("plan", flags), console)
 
     run("plan", work, views.planned, json=json, verbose=verbose)
 
 
+@takes_flags
 def render(
-    name: o.Name = "",
-    kms: o.Kms = "",
-    config: o.Config = None,
+    flags: Flags,
     out: Annotated[Path | None, typer.Option("--out", help="Write them into this folder (mode 0600).")] = None,
     with_secrets: Annotated[bool, typer.Option("--with-secrets", help="Not REDACTED. Take care of the files.")] = False,
-    set_: o.Set = None,
     json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:
@@ -147,9 +112,7 @@ def render(
             raise UsageError(
                 "secrets are written to files, never shown", hint="kesdeploy render --with-secrets --out DIR"
             )
-        result = deploy.render(
-            _wish("render", name, config, o.overrides(kms=kms, sets=set_)), console, secrets=with_secrets
-        )
+        result = deploy.render(_planned("render", flags), console, secrets=with_secrets)
         return write_files(result, out) if out else result
 
     run("render", work, views.rendered, json=json, verbose=verbose)
@@ -184,7 +147,7 @@ def destroy(
         from kesdeploy import deploy
         from kesdeploy.asking import confirm_destroy
 
-        wish = _wish("destroy", name, None, {}, timeout)
+        wish = _named("destroy", name, timeout)
         confirm_destroy(wish, console, yes=yes, save=save)
         return deploy.destroy(wish, console)
 
@@ -195,17 +158,23 @@ def _simple(command: str, name: str, timeout: str, view: Any, *, json: bool, ver
     def work(console: Console) -> Result:
         from kesdeploy import deploy
 
-        result: Result = getattr(deploy, command)(_wish(command, name, None, {}, timeout), console)
+        result: Result = getattr(deploy, command)(_named(command, name, timeout), console)
         return result
 
     run(command, work, view, json=json, verbose=verbose)
 
 
-def _wish(command: str, name: str, config: Path | None, given: dict[str, Any], timeout: str = "120s") -> Wish:
+def _named(command: str, name: str, timeout: str) -> Wish:
     from kesdeploy.opening import Wish
 
-    given, secrets = _from_stdin(given)
-    return Wish(command, name, config, given, o.seconds(timeout), secrets)
+    return Wish(command, name, timeout=o.seconds(timeout))
+
+
+def _planned(command: str, flags: Flags, timeout: str = "120s") -> Wish:
+    from kesdeploy.opening import Wish
+
+    overrides, secrets = _from_stdin(flags.overrides())
+    return Wish(command, flags.name, flags.config, overrides, o.seconds(timeout), secrets)
 
 
 def _from_stdin(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

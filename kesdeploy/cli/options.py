@@ -1,19 +1,14 @@
-"""The flags that many commands share, and what they mean for the spec."""
+"""The flags that many commands share."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from kesdeploy.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-BASE_PORTS = {"s3_port": 9000, "console_port": 9001, "kes_port": 7373, "vault_port": 8200}
 
 
 def _deployments() -> list[str]:
@@ -95,56 +90,3 @@ def seconds(text: str) -> float:
     if not match:
         raise UsageError(f"{text!r} is not a duration", hint="--timeout 120s")
     return float(match[1]) * {"ms": 0.001, None: 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-def overrides(
-    *,
-    kms: str = "",
-    engine: str = "",
-    images: str = "",
-    pull: str = "",
-    bind: str = "",
-    ports: dict[str, int] | None = None,
-    offset: int = 0,
-    key_name: str = "",
-    buckets: Iterable[str] | None = None,
-    root_password: str = "",
-    vault_address: str = "",
-    sets: Iterable[str] | None = None,
-) -> dict[str, Any]:
-    """Flags as spec paths; what was not given is not there, so that the file or the default counts."""
-    found: dict[str, Any] = {
-        "engine": engine,
-        "images.source": images,
-        "images.pull": pull,
-        "network.bind": bind,
-        "key_name": key_name,
-        "minio.root_password": root_password,
-        **({f"keystore.{kms}": {}} if kms else {}),
-        **({"keystore.vault.address": vault_address} if vault_address else {}),
-        **({"minio.buckets": [{"name": bucket} for bucket in buckets]} if buckets else {}),
-    }
-    for name, base in BASE_PORTS.items():
-        given = (ports or {}).get(name, 0)
-        if given or offset:
-            found[f"network.{name}"] = given or base + offset
-    return {**{path: value for path, value in found.items() if value != ""}, **assignments(sets or ())}
-
-
-def assignments(sets: Iterable[str]) -> dict[str, Any]:
-    """`--set PATH=VALUE`; the value is read as YAML reads it."""
-    import yaml
-
-    found = {}
-    for text in sets:
-        path, equals, value = text.partition("=")
-        if not equals or not path:
-            raise UsageError(f"--set {path!r}: PATH=VALUE is needed", hint="--set kes.cache.any=1m")
-        if value == "-":  # standard input, not an empty list
-            found[path] = value
-            continue
-        try:
-            found[path] = yaml.safe_load(value) if value else ""
-        except yaml.YAMLError:
-            found[path] = value
-    return found

@@ -1,9 +1,16 @@
 from __future__ import annotations
 
 import pytest
+from commands import run_here
+from typer.main import get_command
 
+from kesdeploy import deploy
+from kesdeploy.cli import app
+from kesdeploy.cli import flags as f
 from kesdeploy.cli import options as o
+from kesdeploy.cli.flags import Flags
 from kesdeploy.errors import UsageError
+from kesdeploy.result import Result
 
 
 @pytest.mark.parametrize(
@@ -22,11 +29,11 @@ def test_what_is_no_duration(text):
 
 
 def test_what_was_not_given_is_not_there():
-    assert o.overrides() == {}
+    assert Flags().overrides() == {}
 
 
 def test_flags_are_paths_of_the_spec():
-    found = o.overrides(kms="fs", engine="podman", images="sandbox", pull="never", bind="10.1.2.3", key_name="k")
+    found = Flags(kms="fs", engine="podman", images="sandbox", pull="never", bind="10.1.2.3", key_name="k").overrides()
     assert found == {
         "keystore.fs": {},
         "engine": "podman",
@@ -38,7 +45,7 @@ def test_flags_are_paths_of_the_spec():
 
 
 def test_an_offset_moves_all_ports_and_a_port_stands_over_it():
-    found = o.overrides(ports={"s3_port": 1234}, offset=100)
+    found = Flags(s3_port=1234, port_offset=100).overrides()
     assert found == {
         "network.s3_port": 1234,
         "network.console_port": 9101,
@@ -50,11 +57,11 @@ def test_an_offset_moves_all_ports_and_a_port_stands_over_it():
 def test_the_base_ports_are_the_defaults_of_the_spec():
     from kesdeploy.spec import Network
 
-    assert {name: value for name, value in Network() if name.endswith("_port")} == o.BASE_PORTS
+    assert {name: value for name, value in Network() if name.endswith("_port")} == f.BASE_PORTS
 
 
 def test_buckets_and_an_external_vault():
-    found = o.overrides(kms="vault", vault_address="https://v", buckets=["a", "b"])
+    found = Flags(kms="vault", vault_address="https://v", bucket=["a", "b"]).overrides()
     assert found["minio.buckets"] == [{"name": "a"}, {"name": "b"}]
     assert list(found) == ["keystore.vault", "keystore.vault.address", "minio.buckets"]
 
@@ -74,22 +81,22 @@ def test_buckets_and_an_external_vault():
     ],
 )
 def test_set(text, path, value):
-    assert o.assignments([text]) == {path: value}
+    assert f.assignments([text]) == {path: value}
 
 
 @pytest.mark.parametrize("text", ["", "=", "=1", "path"])
 def test_set_needs_both(text):
     with pytest.raises(UsageError, match="PATH=VALUE"):
-        o.assignments([text])
+        f.assignments([text])
 
 
 def test_set_stands_over_a_flag():
-    assert o.overrides(key_name="a", sets=["key_name=b"]) == {"key_name": "b"}
+    assert Flags(key_name="a", set_=["key_name=b"]).overrides() == {"key_name": "b"}
 
 
 def test_a_wrong_set_does_not_repeat_a_secret():
     with pytest.raises(UsageError) as raised:
-        o.assignments(["=correct-horse"])
+        f.assignments(["=correct-horse"])
     assert "correct-horse" not in f"{raised.value} {raised.value.because} {raised.value.hint}"
 
 
@@ -99,3 +106,25 @@ def test_completion_knows_deployments_and_keystores(kesdeploy_home):
     Home.of("photos").prepare()
     assert o._deployments() == ["photos"]
     assert o._kinds() == ["fs", "vault"]
+
+
+@pytest.mark.parametrize("command", ["plan", "render"])
+def test_what_up_would_do_is_asked_with_the_flags_of_up(command):
+    options = {name: {o.name for o in get_command(app).commands[name].params} for name in ("up", command)}
+    own = {"timeout", "yes", "no_input", "dry_run"}
+    assert options["up"] - own <= options[command]
+    assert {"port_offset", "bucket", "engine", "set_"} <= options[command]
+
+
+def test_plan_and_render_do_with_their_flags_what_up_does(tmp_path, monkeypatch):
+    """As far as one sees without an engine: the wish that deploy is given."""
+    wishes = []
+    for name in ("up", "plan", "render"):
+        monkeypatch.setattr(deploy, name, lambda wish, *_, **__: wishes.append(wish) or Result(wish.command, {}))
+    flags = ["--kms", "fs", "--port-offset", "100", "--bucket", "photos", "--set", "minio.drives=2", "-n", "x"]
+    for name in ("up", "plan", "render"):
+        run_here(name, *flags, home=tmp_path)
+    up, plan, render = wishes
+    assert up.overrides["network.s3_port"] == 9100
+    assert up.overrides["minio.buckets"] == [{"name": "photos"}]
+    assert up.overrides == plan.overrides == render.overrides
