@@ -49,6 +49,7 @@ class Deployment:
     timeout: float
     now: datetime
     cancelled: Event
+    adopt_key: bool = False
 
     @property
     def name(self) -> str:

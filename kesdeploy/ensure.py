@@ -49,15 +49,19 @@ def _key32() -> str:
     return base64.b64encode(os.urandom(32)).decode()
 
 
+def authority_pair(deployment: Deployment) -> tuple[bytes | None, bytes | None]:
+    """The CA's certificate and key, as far as they are there."""
+    return deployment.home.read("ca/ca.crt"), deployment.home.read("ca/ca.key")
+
+
 def ensure_authority(deployment: Deployment, resource: Resource, _: Change) -> None:
-    folder = deployment.home
-    if folder.ca_cert.exists() and folder.ca_key.exists():
+    if not pki.reason_to_replace(*authority_pair(deployment), deployment.now):
         return
     assert isinstance(resource.body, Authority)
     authority = pki.Authority.create(resource.body.name, deployment.now)
-    # The certificate last: with it, the authority is there.
-    folder.write("ca/ca.key", authority.key_pem)
-    folder.write("ca/ca.crt", authority.cert_pem, 0o644)
+    # A kill between the two leaves a pair that does not match: the next run sees that, and makes another.
+    deployment.home.write("ca/ca.key", authority.key_pem)
+    deployment.home.write("ca/ca.crt", authority.cert_pem, 0o644)
 
 
 def ensure_identity(deployment: Deployment, resource: Resource, _: Change) -> None:
@@ -83,7 +87,8 @@ def ensure_certificate(deployment: Deployment, resource: Resource, _: Change) ->
         # A key that nobody can read serves nobody: unlike an identity's, it may be another one.
         leaf = authority.issue(request, deployment.now)
     deployment.state.written(resource.address)
-    folder.write(f"{body.folder}/{body.ca_file}", authority.cert_pem, 0o644)
+    if body.ca_file:
+        folder.write(f"{body.folder}/{body.ca_file}", authority.cert_pem, 0o644)
     folder.write(f"{body.folder}/private.key", leaf.key_pem)
     folder.write(f"{body.folder}/public.crt", leaf.cert_pem, 0o644)
 
@@ -149,6 +154,8 @@ def ensure_fingerprint(deployment: Deployment, resource: Resource, _: Change) ->
     kes = services.kes(deployment.spec, deployment.home, identity="minio")
     if resource.body.key == deployment.spec.key_name and deployment.holds_data:
         _check_by_configuration(deployment, kes)
+    elif deployment.keystore.shared(deployment.spec.keystore) and not deployment.adopt_key:
+        _refuse_strange_key(deployment, kes, resource.body.key)
     key = kes.generate(resource.body.key, FINGERPRINT_CONTEXT)
     if kes.decrypt(resource.body.key, key.ciphertext, FINGERPRINT_CONTEXT) != key.plaintext:
         raise ServiceError(f"KES does not decrypt what {resource.body.key!r} encrypted")
@@ -161,6 +168,18 @@ def ensure_fingerprint(deployment: Deployment, resource: Resource, _: Change) ->
     }
     path = fingerprint_file(deployment, resource.body.key)
     home.write_private(path, json.dumps(document, indent=1).encode())
+
+
+def _refuse_strange_key(deployment: Deployment, kes: Kes, key: str) -> None:
+    """Another's key must not become ours by chance: who deletes it makes the data of both unreadable."""
+    ours = {pki.identity(deployment.home.identity(name)[0].read_bytes()) for name in ("minio", "operator")}
+    maker = kes.describe_key(key).get("created_by", "")
+    if maker not in ours:
+        raise DataProtected(
+            f"the key {key!r} is in the keystore already, and this deployment did not make it",
+            because=f"created by {maker or 'nobody that KES knows'}",
+            hint="--key-name OTHER; or, when you know whose it is and want to share it: --adopt-key",
+        )
 
 
 def _check_by_configuration(deployment: Deployment, kes: Kes) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from kesdeploy.blocks import Block, Item, Lines, Text
+from kesdeploy.keystores import own_key_name
 from kesdeploy.lacking import complaint, get, kind_of, loaded, put, questions
 from kesdeploy.prompt import Choice, anything
 
@@ -140,6 +141,13 @@ class Interview:
             return complaint(tree, path, typed, self.keystores) if typed else "an answer is needed"
 
         return put(tree, path, self._ask(path, prompt, default, validate=validate))
+
+    def key(self, tree: Tree) -> Tree:
+        """The default key's name, where others reach the keystore: told, not asked, so that the summary is true."""
+        spec = loaded(tree, self.keystores)
+        if "key_name" in spec.model_fields_set or not self.keystores[spec.kms].shared(spec.keystore):
+            return tree
+        return put(tree, "key_name", own_key_name(spec.name))
 
     def _optional(self, tree: Tree, question: Question, proposed: str, left_out: set[str]) -> Tree:
         def validate(typed: str) -> str:

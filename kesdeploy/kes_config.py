@@ -3,8 +3,6 @@
 KES 2025-03-12 ignores what it does not know, takes `15` for no duration and a `*` inside of a pattern for a letter, and
 finds a bad policy only after it has said that it is running. So all of it is checked here, more strictly than by KES:
 `keys` and `tls.proxy`, which it reads and does nothing with, are unknown as well. Source: kesconf/config.go, auth.go.
-
-A further keystore is one class and one line in `Keystore`.
 """
 
 from __future__ import annotations
@@ -17,8 +15,9 @@ from pydantic import AfterValidator, Field, StrictBool, ValidationError, model_v
 
 from kesdeploy.durations import milliseconds
 from kesdeploy.errors import Problem, SpecError
+from kesdeploy.kes_keystores import Hidden, Keystore, Path
 from kesdeploy.kes_routes import ROUTES, WITHOUT_IDENTITY, reaches
-from kesdeploy.objections import SECRET, objections
+from kesdeploy.objections import objections
 from kesdeploy.spec import Duration, Section
 from kesdeploy.yamltext import parse
 
@@ -77,12 +76,6 @@ def _route(value: str) -> str:
     return value
 
 
-def _path(value: str) -> str:
-    if not value.startswith("/"):
-        raise ValueError("an absolute path is needed: KES's working folder is not ours to know")
-    return value
-
-
 def _switch(value: str) -> str:
     if value.lower() not in ("on", "off"):
         raise ValueError("on or off")
@@ -95,16 +88,7 @@ def _level(value: str) -> str:
     return value
 
 
-def _endpoint(value: str) -> str:
-    if not re.fullmatch(r"https://[^\s/@]+(/\S*)?", value):
-        raise ValueError("an address is https://, host, port and path, no more")
-    return value
-
-
-Text = Annotated[str, Field(min_length=1)]
-Hidden = Annotated[str, Field(min_length=1, json_schema_extra=SECRET)]
 Name = Annotated[str, AfterValidator(_name)]
-Path = Annotated[str, AfterValidator(_path)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Patterns = Annotated[list[Pattern], Field(default_factory=list)]
 
@@ -155,74 +139,6 @@ class Log(Section):
     audit: Annotated[str, AfterValidator(_level)] = "info"
 
 
-class Fs(Section):
-    path: Path
-
-
-class AppRole(Section):
-    engine: Text = "approle"
-    namespace: Text | None = None
-    id: Hidden
-    secret: Hidden
-
-
-class Kubernetes(Section):
-    engine: Text = "kubernetes"
-    namespace: Text | None = None
-    role: Text
-    jwt: Hidden
-    """The token, or the file that holds it: with a '/' in it, it is a file."""
-
-
-class Transit(Section):
-    engine: Text = "transit"
-    key: Text
-
-
-class ClientTls(Section):
-    key: Path | None = None
-    cert: Path | None = None
-    ca: Path | None = None
-
-    @model_validator(mode="after")
-    def _pair(self) -> ClientTls:
-        if bool(self.key) != bool(self.cert):
-            raise ValueError("key and cert belong together")
-        return self
-
-
-class Status(Section):
-    ping: Duration = "15s"
-
-
-class Vault(Section):
-    endpoint: Annotated[str, AfterValidator(_endpoint)]
-    engine: Text = "kv"
-    version: Literal["v1", "v2"]
-    namespace: Text | None = None
-    prefix: str = ""
-    approle: AppRole | None = None
-    kubernetes: Kubernetes | None = None
-    transit: Transit | None = None
-    tls: ClientTls | None = None
-    status: Status | None = None
-
-    @model_validator(mode="after")
-    def _one_login(self) -> Vault:
-        _exactly_one(self, ("approle", "kubernetes"))
-        return self
-
-
-class Keystore(Section):
-    fs: Fs | None = None
-    vault: Vault | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Keystore:
-        _exactly_one(self, tuple(type(self).model_fields))
-        return self
-
-
 class KesConfig(Section):
     version: Literal["v1"]
     address: Annotated[str, AfterValidator(_socket)] = "0.0.0.0:7373"
@@ -253,9 +169,3 @@ class KesConfig(Section):
                     f"api.{path}.skip_auth: anybody could use it; only {', '.join(WITHOUT_IDENTITY)} may be open"
                 )
         return self
-
-
-def _exactly_one(section: Section, names: tuple[str, ...]) -> None:
-    given = [name for name in names if getattr(section, name) is not None]
-    if len(given) != 1:
-        raise ValueError(f"exactly one of {', '.join(names)} is needed ({', '.join(given) or 'none'} given)")

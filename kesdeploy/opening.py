@@ -34,6 +34,8 @@ class Wish:
     timeout: float = 120
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Typed or piped, by their names in `secrets/`."""
+    adopt_key: bool = False
+    """Whether a key that somebody else made may become the deployment's."""
 
     @property
     def kms(self) -> str:
@@ -113,7 +115,10 @@ def load(wish: Wish, home: Home) -> Spec:
     body, over, where = layers(wish, home)
     if wish.overrides and home.spec.exists():
         where = f"{where} with these flags"
-    return spec.load_tree(body, over, keystores.FIELDS, where=where)
+    wanted = spec.load_tree(body, over, keystores.FIELDS, where=where)
+    if "key_name" in wanted.model_fields_set or not keystores.of(wanted).shared(wanted.keystore):
+        return wanted
+    return wanted.model_copy(update={"key_name": keystores.own_key_name(wanted.name)})
 
 
 @contextmanager
@@ -143,7 +148,7 @@ def _engine(wanted: Spec, home: Home) -> Iterator[tuple[Engine, StateFile]]:
 
 
 def _deployment(wish: Wish, wanted: Spec, home: Home, engine: Engine, state: StateFile, report: Reporter) -> Deployment:
-    return Deployment(wanted, home, engine, state, report, wish.timeout, clock(), Event())
+    return Deployment(wanted, home, engine, state, report, wish.timeout, clock(), Event(), adopt_key=wish.adopt_key)
 
 
 def keep_secrets(wish: Wish, home: Home) -> None:

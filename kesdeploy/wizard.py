@@ -62,6 +62,7 @@ def _answers(
     interview: Interview, tree: Tree, stored: Collection[str], *, network: bool
 ) -> tuple[Tree, dict[str, str]]:
     tree, secrets = interview.keystore(interview.name(interview.kms(tree)), stored)
+    tree = interview.key(tree)
     return interview.buckets(interview.ports(interview.bind(tree) if network else tree)), secrets
 
 

@@ -238,7 +238,7 @@ def test_no_log_levels(level):
 @pytest.mark.parametrize("keystore", [{}, {"fs": None}, {"fs": {"path": "/keys"}, "vault": VAULT}])
 def test_exactly_one_keystore(keystore):
     (found,) = problems(with_("keystore", keystore))
-    assert found.startswith("keystore: exactly one of fs, vault is needed (")
+    assert found.startswith("keystore: exactly one of fs, vault, aws, azure, gcp, entrust, fortanix, gemalto is needed (")
 
 
 @pytest.mark.parametrize("path", ["keys", "", "./keys", "${KEYS}"])

@@ -10,6 +10,7 @@ import typer
 
 from kesdeploy.cli import options as o
 from kesdeploy.cli import views
+from kesdeploy.cli.flags import Flags
 from kesdeploy.cli.running import run
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (status, verify, logs, schema):
+    for command in (status, verify, logs, policy, schema):
         app.command()(command)
     app.command("list")(list_)
 
@@ -98,6 +99,28 @@ def logs(
         return None
 
     run("logs", work, views.logged, json=json, verbose=verbose)
+
+
+def policy(
+    kms: Annotated[str, typer.Argument(help="Which KMS; the deployment's own when left out.")] = "",
+    name: o.Name = "",
+    config: o.Config = None,
+    set_: o.Set = None,
+    json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """What your KMS has to allow KES, ready to paste there, with your own names in it.
+
+    Example: kesdeploy policy aws --set keystore.aws.region=eu-central-1
+    """
+
+    def work(console: Console) -> Result:  # noqa: ARG001
+        from kesdeploy.granting import policy
+        from kesdeploy.opening import Wish
+
+        return policy(Wish("policy", name, config, Flags(kms=kms, set_=set_).overrides()))
+
+    run("policy", work, views.policy, json=json, verbose=verbose)
 
 
 def schema(json: o.Json = False, verbose: o.Verbose = False) -> None:

@@ -112,6 +112,13 @@ def written(data: Data) -> Iterable[Block]:
     yield Lines((f"kesdeploy up --config {data['file']}",))
 
 
+def policy(data: Data) -> Iterable[Block]:
+    if data["policy"]:
+        yield Lines(data["policy"].rstrip("\n").split("\n"))
+    else:
+        yield Text(f"The keystore {data['keystore']!r} needs no policy.")
+
+
 def logged(data: Data) -> Iterable[Block]:
     yield Lines([log_line(line) for line in data["lines"]])
 

@@ -7,6 +7,7 @@ to its service before KES may use it (`words.Keystore`). To add one: the module,
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from kesdeploy.keystores.fs import Fs
@@ -24,3 +25,8 @@ FIELDS: dict[str, type[KeystoreFields]] = {kind: keystore.fields for kind, keyst
 
 def of(spec: Spec) -> Keystore:
     return KEYSTORES[spec.kms]
+
+
+def own_key_name(name: str) -> str:
+    """A default key's name for a keystore that others can reach: the next deployment there must not share it."""
+    return f"minio-{name}-{secrets.token_hex(3)}"

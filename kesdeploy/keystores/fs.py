@@ -29,6 +29,12 @@ class Fs:
     def components(self, spec: Spec) -> tuple[str, ...]:  # noqa: ARG002
         return ()
 
+    def shared(self, fields: KeystoreFields) -> bool:  # noqa: ARG002
+        return False
+
+    def policy(self, spec: Spec) -> str:  # noqa: ARG002
+        return ""
+
     def contribute(self, spec: Spec, site: Site) -> Contribution:  # noqa: ARG002
         # Not at /kes: that is the binary in KES's own image.
         return Contribution(

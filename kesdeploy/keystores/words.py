@@ -100,6 +100,12 @@ class Keystore(Protocol):
     def components(self, spec: Spec) -> tuple[str, ...]:
         """Images that it needs besides KES and MinIO."""
 
+    def shared(self, fields: KeystoreFields) -> bool:
+        """Whether others can reach it: then the default key gets a name that nobody else uses."""
+
+    def policy(self, spec: Spec) -> str:
+        """What has to be granted on its side, ready to paste there; empty where nothing has. Pure."""
+
     def contribute(self, spec: Spec, site: Site) -> Contribution:
         """What is needed because of it. Pure."""
 

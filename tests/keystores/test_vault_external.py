@@ -19,7 +19,7 @@ VAULT = Vault()
 @pytest.fixture(autouse=True)
 def _reachable(monkeypatch):
     # From a container it would not be; that refusal has a test of its own.
-    monkeypatch.setattr(preflight, "refuse_loopback", lambda _: None)
+    monkeypatch.setattr(preflight, "refuse_loopback", lambda *_: None)
 
 
 @pytest.fixture

@@ -156,12 +156,12 @@ def test_the_environment_only_proposes(monkeypatch):
 )
 def test_loopback_is_refused(address):
     with pytest.raises(UsageError, match="cannot reach"):
-        preflight.refuse_loopback(address)
+        preflight.refuse_loopback(address, "x")
 
 
 def test_an_address_of_the_network_is_not():
-    preflight.refuse_loopback("https://10.0.0.5:8200")
-    preflight.refuse_loopback("https://vault.example.org")
+    preflight.refuse_loopback("https://10.0.0.5:8200", "x")
+    preflight.refuse_loopback("https://vault.example.org", "x")
 
 
 def test_a_missing_source_is_named(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kesdeploy.errors import CertificateError, ServiceError
 from kesdeploy.keystores.vault import door, external, managed, names, opening, ours, preflight, setup, theirs
 from kesdeploy.keystores.vault.fields import AppRole, VaultFields
+from kesdeploy.keystores.vault.policy import kes_policy
 
 if TYPE_CHECKING:
     from kesdeploy.keystores.words import Contribution, Question, Site, Work
@@ -23,6 +24,12 @@ class Vault:
     def components(self, spec: Spec) -> tuple[str, ...]:
         fields = names.fields(spec)
         return (fields.product,) if fields.managed else ()
+
+    def shared(self, fields: KeystoreFields) -> bool:
+        return bool(getattr(fields, "address", None))
+
+    def policy(self, spec: Spec) -> str:
+        return kes_policy(spec, names.fields(spec).version or "v2")
 
     def contribute(self, spec: Spec, site: Site) -> Contribution:
         return managed.contribute(spec, site) if names.fields(spec).managed else external.contribute(spec)

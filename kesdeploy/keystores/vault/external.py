@@ -70,7 +70,7 @@ def _ca(path: str | None) -> tuple[Resource, ...]:
     """The copy, where KES reads it. After the bootstrap, which takes over what changed in the original."""
     if not path:
         return ()
-    file = File("config/kes/vault-ca.crt", "vault/text.j2", {}, {"text": Ref("secret", names.CA)}, mode=0o644)
+    file = File("config/kes/vault-ca.crt", "text.j2", {}, {"text": Ref("secret", names.CA)}, mode=0o644)
     return (Resource(CA_FILE, file, (f"secret/{names.CA}", BOOTSTRAP)),)
 
 

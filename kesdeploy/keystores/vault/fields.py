@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
 from typing import Annotated, ClassVar, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from kesdeploy.keystores.forms import FilePath, Url
 from kesdeploy.spec import Duration, KeystoreFields, SecretSource, Section
 
 OURS_ONLY = ("product", "seal")
 THEIRS_ONLY = ("engine", "prefix", "namespace", "ca", "version", "approle")
-
-
-def _https(value: str) -> str:
-    url = urlsplit(value)
-    if url.scheme != "https" or not url.hostname:
-        raise ValueError("an address begins with https://, as in https://vault.example.org:8200")
-    if url.username or url.password or url.query or url.fragment:
-        raise ValueError("an address is scheme, host, port and path, no more")
-    return value.rstrip("/")
 
 
 def _mount_path(value: str) -> str:
@@ -35,16 +25,8 @@ def _namespace(value: str) -> str:
     return value if value == "/" else _mount_path(value.strip("/"))
 
 
-def _absolute(value: str) -> str:
-    if not value.startswith("~") and not PurePath(value).is_absolute():
-        raise ValueError("an absolute path is needed: a spec is read from any folder")
-    return value
-
-
-Url = Annotated[str, AfterValidator(_https)]
 MountPath = Annotated[str, AfterValidator(_mount_path)]
 Namespace = Annotated[str, AfterValidator(_namespace)]
-FilePath = Annotated[str, AfterValidator(_absolute)]
 
 
 class AppRole(Section):

@@ -48,12 +48,12 @@ def _seal(spec: Spec) -> tuple[Resource, ...]:
     if not names.fields(spec).static:
         return ()
     # A folder of its own: the container sees this secret and no other.
-    file = File("config/vault-seal/key", "vault/text.j2", {}, {"text": Ref("secret", names.SEAL_KEY)})
+    file = File("config/vault-seal/key", "text.j2", {}, {"text": Ref("secret", names.SEAL_KEY)})
     return Resource(SEAL_KEY, Secret(names.SEAL_KEY, "key32")), Resource(SEAL_FILE, file, (SEAL_KEY,))
 
 
 def _files(spec: Spec) -> tuple[Resource, ...]:
-    certificate = Certificate("certs/vault", "vault", names.certificate_names(spec))
+    certificate = Certificate("certs/vault", "vault", names.certificate_names(spec), ca_file="ca.crt")
     return (
         Resource(CERTIFICATE, certificate, ("authority/ca",)),
         Resource(CONFIG, File("config/vault/vault.hcl", "vault/config.hcl.j2", config(spec))),

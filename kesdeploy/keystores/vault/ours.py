@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kesdeploy.errors import ServiceError
+from kesdeploy.errors import CertificateError, ServiceError
 from kesdeploy.keystores.vault import door, names, opening, setup
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ def unsettled(work: Work) -> str | None:
     """Why the bootstrap has to run, or None. One request."""
     try:
         seen = door.seen(work)
-    except ServiceError as error:
+    # Without our CA it cannot be asked; the CA is made again before it is.
+    except (CertificateError, ServiceError) as error:
         return f"it does not answer: {error.because or error.what}"
     if not seen.initialized:
         return "it is not initialised yet"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from kesdeploy.errors import CertificateError, ServiceError, UsageError
+from kesdeploy.errors import ServiceError
+from kesdeploy.keystores.reaching import authority, refuse_loopback
 from kesdeploy.keystores.vault import door, entry, names
 from kesdeploy.keystores.vault.policy import check_rights
 
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 
 def preflight(work: Work) -> None:
     """Everything that KES will need of it, in the order in which it can fail. Vault's own words, and the fix."""
-    refuse_loopback(names.address(work.spec))
-    _authority(work)
+    refuse_loopback(names.address(work.spec), "keystore.vault.address")
+    authority(names.fields(work.spec).ca, "keystore.vault.ca")
     _open(work, door.vault(work))
     login = entry.login(work)
     if login is None:
@@ -28,34 +27,6 @@ def preflight(work: Work) -> None:
     kes = entry.logged_in(work, login)
     check_rights(work, kes, entry.version(work, kes))
     door.leave(kes)
-
-
-def refuse_loopback(address: str) -> None:
-    """In a pod, this machine's loopback is the pod's own: everything here would pass, and KES would find nobody."""
-    host = urlsplit(address).hostname or ""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost" or host.endswith(".localhost")
-    if loopback:
-        raise UsageError(
-            f"KES cannot reach a Vault at {address}",
-            because="it runs in a pod, where that address is the pod itself",
-            hint="let Vault listen on an address of this machine, and name that in keystore.vault.address",
-        )
-
-
-def _authority(work: Work) -> None:
-    """KES skips a CA file that it cannot parse, and says nothing: so it is parsed here."""
-    path = door.authority(work)
-    if path is None:
-        return
-    try:
-        ssl.create_default_context(cafile=str(path))
-    except (OSError, ssl.SSLError) as error:
-        because = f"{path}: {error.strerror or error}" if isinstance(error, FileNotFoundError) else f"{path}: {error}"
-        hint = "keystore.vault.ca has to name a PEM file with the CA's certificate"
-        raise CertificateError("the CA of your Vault cannot be read", because=because, hint=hint) from error
 
 
 def _open(work: Work, vault: Vault) -> None:

@@ -1,0 +1,70 @@
+"""Whether a KMS that others run can be reached at all: from here, and from KES's container."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from kesdeploy.errors import CertificateError, ServiceError, UsageError
+
+if TYPE_CHECKING:
+    from kesdeploy.clients import Answer
+
+
+def refuse_loopback(address: str, key: str) -> None:
+    """In a pod, this machine's loopback is the pod's own: everything here would pass, and KES would find nobody.
+
+    key: where the address stands in the spec.
+    """
+    host = urlsplit(address).hostname or ""
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost" or host.endswith(".localhost")
+    if loopback:
+        raise UsageError(
+            f"KES cannot reach {address}",
+            because="it runs in a pod, where that address is the pod itself",
+            hint=f"let it listen on an address of this machine, and name that in {key}",
+        )
+
+
+def authority(path: str | None, key: str) -> Path | None:
+    """The file of a private CA. KES skips one that it cannot parse, and says nothing: so it is parsed here.
+
+    Raises CertificateError. key: where the file is named in the spec.
+    """
+    if path is None:
+        return None
+    file = Path(path).expanduser()
+    try:
+        ssl.create_default_context(cafile=str(file))
+    except (OSError, ssl.SSLError) as error:
+        words = error.strerror if isinstance(error, FileNotFoundError) else error
+        raise CertificateError(
+            "the CA's file cannot be read",
+            because=f"{file}: {words}",
+            hint=f"{key} has to name a PEM file with the CA's certificate",
+        ) from error
+    return file
+
+
+def answers(address: str, what: str, key: str, *, ca: Path | None = None, timeout: float = 10) -> Answer:
+    """Any answer at this address, over TLS that holds. ServiceError with status 0 when there is none.
+
+    what: the KMS in the user's words. key: where the address stands in the spec.
+    """
+    from kesdeploy.clients import Door
+
+    refuse_loopback(address, key)
+    try:
+        return Door(address, ca=ca, timeout=timeout).ask("GET", "/")
+    except ServiceError as error:
+        if "certificate" in error.because:
+            hint = "name the PEM file of the CA that signed it, and an address that is in its certificate"
+        else:
+            hint = f"{key}: is that the right address? curl -v {address}"
+        raise ServiceError(f"{what} cannot be reached at {address}", because=error.because, hint=hint) from error
