@@ -160,7 +160,19 @@ def _record(deployment: Deployment) -> None:
 
 
 def _plan(deployment: Deployment, wanted: tuple[Resource, ...]) -> Plan:
-    return diff(wanted, observe.observe(deployment, wanted))
+    plan = diff(wanted, observe.observe(deployment, wanted))
+    _warn_of_a_new_ca(deployment, plan)
+    return plan
+
+
+def _warn_of_a_new_ca(deployment: Deployment, plan: Plan) -> None:
+    """Everything inside follows by itself; who was given the old one outside does not."""
+    home, change = deployment.home, plan.change(topology.CA)
+    if change.verb is not Verb.KEEP and home.identity("operator")[0].exists():
+        deployment.report.warn(
+            f"a new CA replaces the old one ({change.reason}): clients that trust the old one "
+            f"need the new {home.ca_cert}, unless you put ca/ back from your copy"
+        )
 
 
 def _check_ports(deployment: Deployment, plan: Plan) -> None:

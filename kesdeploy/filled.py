@@ -28,9 +28,9 @@ def leaf_seen(deployment: Deployment, certificate: Path, key: Path, request: Lea
     """Whether a leaf on disk is what would be issued today; otherwise why not."""
     try:
         pair = certificate.read_bytes(), key.read_bytes()
-        authority = deployment.home.ca_cert.read_bytes()
     except FileNotFoundError:
         return None
+    authority = deployment.home.read("ca/ca.crt") or b""
     return Seen(reason=pki.reason_to_reissue(*pair, authority, request, deployment.now) or "")
 
 

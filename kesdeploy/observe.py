@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kesdeploy import ensure, filled, given, services
+from kesdeploy import ensure, filled, given, pki, services
 from kesdeploy.deployment import ADDRESS, DIGEST, Deployment
-from kesdeploy.errors import KesdeployError, StateError
+from kesdeploy.ensure import NOT_FOUND
+from kesdeploy.errors import KesdeployError, ServiceError, StateError
 from kesdeploy.plan import Seen
 from kesdeploy.resources import (
     Authority,
@@ -57,9 +58,10 @@ def _container(deployment: Deployment, address: str, body: Container | None, see
     state, digest = deployment.state.value, seen.labels.get(DIGEST, "unknown")
     if body is None:
         return Seen(digest, running=seen.running)
-    before = state.mounted.get(address)
+    now, sources = filled.mounted(body), {mount.source for mount in body.mounts}
+    before = state.mounted.get(address, {})
     # A folder that was put back from a copy is another folder than the one that the container still has.
-    moved = before is not None and before != filled.mounted(body)
+    moved = any(now.get(source) != folder for source, folder in before.items() if source in sources)
     return Seen(
         digest, "a folder that it mounts is another one" if moved else "", seen.running, state.stale(address, body.uses)
     )
@@ -85,8 +87,8 @@ def _secret(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -
 
 
 def _authority(deployment: Deployment, _: Resource, __: Mapping[str, Seen]) -> Seen | None:
-    home = deployment.home
-    return Seen() if home.ca_cert.exists() and home.ca_key.exists() else None
+    pair = ensure.authority_pair(deployment)
+    return Seen(reason=pki.reason_to_replace(*pair, deployment.now) or "") if any(pair) else None
 
 
 def _identity(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
@@ -99,18 +101,21 @@ def _certificate(deployment: Deployment, resource: Resource, _: Mapping[str, See
     body, home = resource.body, deployment.home
     assert isinstance(body, Certificate)
     folder = home.path(body.folder)
-    trusted = home.read(f"{body.folder}/{body.ca_file}")
-    if trusted is None:
-        return None
-    if trusted != home.read("ca/ca.crt"):
-        return Seen(reason="the CA is another one")
+    if body.ca_file:
+        trusted = home.read(f"{body.folder}/{body.ca_file}")
+        if trusted is None:
+            return None
+        if trusted != home.read("ca/ca.crt"):
+            return Seen(reason="the CA is another one")
     return filled.leaf_seen(deployment, folder / "public.crt", folder / "private.key", filled.leaf_request(body))
 
 
 def _trust(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
     assert isinstance(resource.body, Trust)
-    ca = deployment.home.read("ca/ca.crt")
-    return Seen() if ca and deployment.home.read(resource.body.path) == ca else None
+    there = deployment.home.read(resource.body.path)
+    if there is None:
+        return None
+    return Seen(reason="" if there == deployment.home.read("ca/ca.crt") else "the CA is another one")
 
 
 def _file(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
@@ -139,7 +144,7 @@ def _key(deployment: Deployment, resource: Resource, found: Mapping[str, Seen]) 
     if not _running(found, "container/kes-server"):
         known = ensure.fingerprint_file(deployment, resource.name).exists()
         return Seen(unasked="KES") if known else None
-    return _asked(lambda: services.kes(deployment.spec, deployment.home).describe_key(resource.name))
+    return _asked("KES", lambda: services.kes(deployment.spec, deployment.home).describe_key(resource.name))
 
 
 def _fingerprint(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
@@ -152,20 +157,27 @@ def _bucket(deployment: Deployment, resource: Resource, found: Mapping[str, Seen
     assert isinstance(body, Bucket)
     if not _running(found, "container/minio-server"):
         return Seen(unasked="MinIO") if deployment.holds_data else None
-    try:
-        there = services.minio(deployment.spec, deployment.home).bucket_encryption(body.name)
-    except KesdeployError:
-        return None
     wanted = (body.mode, body.key if body.mode == "sse-kms" else None)
-    return Seen(reason="" if there == wanted else "its encryption rule differs")
+
+    def differs() -> str:
+        there = services.minio(deployment.spec, deployment.home).bucket_encryption(body.name)
+        return "" if there == wanted else "its encryption rule differs"
+
+    return _asked("MinIO", differs)
 
 
-def _asked(question: Callable[[], object]) -> Seen | None:
+def _asked(whom: str, question: Callable[[], object]) -> Seen | None:
+    """None when the answer is that there is no such thing. No answer says nothing: the plan must not call it lost.
+
+    A text that comes back is the reason why it has to be made again.
+    """
     try:
-        question()
+        answer = question()
+    except ServiceError as error:
+        return None if error.status == NOT_FOUND else Seen(unasked=whom)
     except (KesdeployError, OSError):
-        return None
-    return Seen()
+        return Seen(unasked=whom)
+    return Seen(reason=answer if isinstance(answer, str) else "")
 
 
 _LOOK: dict[type, Callable[[Deployment, Resource, Mapping[str, Seen]], Seen | None]] = {

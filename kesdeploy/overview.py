@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 from kesdeploy import choosing, observe, opening, pki, services, topology
 from kesdeploy.deploy import endpoints
 from kesdeploy.deployment import COMPONENT, Deployment
-from kesdeploy.errors import KesdeployError, Problem, UsageError
+from kesdeploy.errors import CertificateError, KesdeployError, Problem, UsageError
 from kesdeploy.home import Home
 from kesdeploy.opening import Wish
 from kesdeploy.plan import diff
+from kesdeploy.resources import Certificate
 from kesdeploy.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from kesdeploy.engines import Container, LogLine
     from kesdeploy.report import Reporter
+    from kesdeploy.resources import Resource
 
 WARN_DAYS = 30
 PARTS = {"kes": "kes-server", "minio": "minio-server", "vault": "vault"}
@@ -29,6 +32,7 @@ def status(wish: Wish, report: Reporter) -> Result:
     home = opening.existing(wish)
     with opening.opened(wish, home, report, lock=False) as deployment:
         problems: list[Problem] = []
+        wanted = choosing.desired(deployment, choosing.foreseen(deployment))
         data = {
             "deployment": home.name,
             "engine": _engine(deployment),
@@ -37,17 +41,16 @@ def status(wish: Wish, report: Reporter) -> Result:
             "keystore": _keystore(deployment, problems),
             "kms": _kms(deployment, problems),
             "auto_encryption": deployment.spec.minio.auto_encryption,
-            "certificates": _certificates(deployment, problems),
+            "certificates": _certificates(deployment, wanted, problems),
             "endpoints": endpoints(deployment),
-            "drift": _drift(deployment, problems),
+            "drift": _drift(deployment, wanted, problems),
         }
         failed = any(problem.code != "warning" for problem in problems)
         return Result("status", data, ok=not failed, problems=tuple(problems), exit_code=7 if failed else 0)
 
 
-def _drift(deployment: Deployment, problems: list[Problem]) -> list[str]:
+def _drift(deployment: Deployment, wanted: tuple[Resource, ...], problems: list[Problem]) -> list[str]:
     """What is not as the spec wants it: an edited spec or file, also where everything runs and seems well."""
-    wanted = choosing.desired(deployment, choosing.foreseen(deployment))
     pending = diff(wanted, observe.observe(deployment, wanted)).pending
     if pending and not problems:
         what = ", ".join(change.address for change in pending)
@@ -114,21 +117,29 @@ def _kms(deployment: Deployment, problems: list[Problem]) -> str:
     return "DENIED"
 
 
-def _certificates(deployment: Deployment, problems: list[Problem]) -> list[dict[str, Any]]:
-    rows = []
-    for path in sorted([*deployment.home.path("certs").glob("*/public.crt"), deployment.home.ca_cert]):
-        if not path.exists():
-            continue
+def _certificates(
+    deployment: Deployment, wanted: tuple[Resource, ...], problems: list[Problem]
+) -> list[dict[str, Any]]:
+    home = deployment.home
+    folders = {r.name: home.path(r.body.folder) for r in wanted if isinstance(r.body, Certificate)}
+    files = {"ca": home.ca_cert, **{name: folder / "public.crt" for name, folder in folders.items()}}
+    rows = [_certificate(deployment, name, path, problems) for name, path in files.items() if path.exists()]
+    return [row for row in rows if row]
+
+
+def _certificate(deployment: Deployment, name: str, path: Path, problems: list[Problem]) -> dict[str, Any] | None:
+    """A row of the table; None for one that nobody can read, which is a problem."""
+    hint = f"kesdeploy up -n {deployment.name}"
+    try:
         info = pki.describe(path.read_bytes())
-        days = info.days_left(deployment.now)
-        name = "ca" if path == deployment.home.ca_cert else path.parent.name
-        rows.append({"name": name, "days_left": days, "not_after": f"{info.not_after:%Y-%m-%d}", "serial": info.serial})
-        if days < WARN_DAYS:
-            code = "warning" if days >= 0 else "certificate"
-            problems.append(
-                Problem(code, f"the certificate of {name} has {days} days left", f"kesdeploy up -n {deployment.name}")
-            )
-    return rows
+    except CertificateError as error:
+        problems.append(Problem(error.code, f"{path}: {error.what}", hint))
+        return None
+    days = info.days_left(deployment.now)
+    if days < WARN_DAYS:
+        code = "warning" if days >= 0 else "certificate"
+        problems.append(Problem(code, f"the certificate of {name} has {days} days left", hint))
+    return {"name": name, "days_left": days, "not_after": f"{info.not_after:%Y-%m-%d}", "serial": info.serial}
 
 
 def all_deployments() -> Result:

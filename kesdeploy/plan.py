@@ -66,8 +66,15 @@ class Plan:
     def empty(self) -> bool:
         return not self.pending
 
-    def verb(self, address: str) -> Verb | None:
-        return next((change.verb for change in self.changes if change.address == address), None)
+    def change(self, address: str) -> Change:
+        """What becomes of a resource; KeyError when it is no part of the deployment."""
+        for change in self.changes:
+            if change.address == address:
+                return change
+        raise KeyError(address)
+
+    def verb(self, address: str) -> Verb:
+        return self.change(address).verb
 
 
 def diff(desired: tuple[Resource, ...], seen: Mapping[str, Seen]) -> Plan:

@@ -60,17 +60,17 @@ class Identity:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A server's leaf of our CA in `folder` (of the deployment's): public.crt, private.key, the CA as `ca_file`."""
+    """A server's leaf of our CA in `folder` (of the deployment's): public.crt, private.key, and the CA as `ca_file`."""
 
     folder: str
     common_name: str
     names: tuple[str, ...]
-    ca_file: str = "ca.crt"
+    ca_file: str = ""
 
 
 @dataclass(frozen=True)
 class Trust:
-    """Only the CA's certificate, for a container that needs no leaf of its own."""
+    """The CA's certificate alone, for a container that reads it at its start, or has no leaf."""
 
     path: str
 

@@ -34,6 +34,7 @@ S3_PORT, CONSOLE_PORT, KES_PORT = 9000, 9001, 7373
 CA, POD = "authority/ca", "pod/pod"
 KES, MINIO = "container/kes-server", "container/minio-server"
 KES_CONFIG, MINIO_ENV = "file/kes-config", "file/minio-env"
+KES_LEAF, MINIO_LEAF, MINIO_TRUST = "certificate/kes-server", "certificate/minio-server", "trust/minio-server"
 # Nothing inside of a deployment goes through a proxy, whatever the host's environment says.
 NO_PROXY = {"NO_PROXY": "*", "no_proxy": "*"}
 
@@ -124,17 +125,15 @@ def _scheme(spec: Spec) -> str:
 
 
 def _trust(spec: Spec) -> list[Resource]:
-    kes = Certificate("certs/kes-server", "kes-server", server_names(spec, "kes-server"))
-    minio: Certificate | Trust = Trust("certs/minio-server/CAs/ca.crt")
-    if spec.https:
-        names = server_names(spec, "minio-server")
-        minio = Certificate("certs/minio-server", "minio-server", names, ca_file="CAs/ca.crt")
+    kes = Certificate("certs/kes-server", "kes-server", server_names(spec, "kes-server"), ca_file="ca.crt")
+    minio = Certificate("certs/minio-server", "minio-server", server_names(spec, "minio-server"))
     return [
         Resource(CA, Authority(f"kesdeploy {spec.name}")),
         Resource("identity/minio", Identity("minio"), (CA,)),
         Resource("identity/operator", Identity("operator"), (CA,)),
-        Resource("certificate/kes-server", kes, (CA,)),
-        Resource("certificate/minio-server", minio, (CA,)),
+        Resource(KES_LEAF, kes, (CA,)),
+        *([Resource(MINIO_LEAF, minio, (CA,))] if spec.https else []),
+        Resource(MINIO_TRUST, Trust("certs/minio-server/CAs/ca.crt"), (CA,)),
     ]
 
 
@@ -240,6 +239,11 @@ def _minio(spec: Spec, site: Site) -> list[Resource]:
 
 def _minio_container(spec: Spec, site: Site) -> Resource:
     pick, drives = site.images["minio"], spec.minio.drives
+    # Without HTTPS only the CA: a leaf that is left from before would make MinIO serve HTTPS.
+    certs = Mount(site.path("certs/minio-server"), "/certs")
+    leaf = (MINIO_LEAF,) if spec.https else ()
+    if not spec.https:
+        certs = Mount(site.path("certs/minio-server/CAs"), "/certs/CAs")
     container = Container(
         name=container_name(spec.name, "minio-server"),
         component="minio",
@@ -256,18 +260,18 @@ def _minio_container(spec: Spec, site: Site) -> Resource:
         ),
         user=site.user,
         mounts=(
-            Mount(site.path("certs/minio-server"), "/certs"),
+            certs,
             Mount(site.path("config/minio"), "/config"),
             Mount(site.path("minio"), "/data", read_only=False, relabel=False),
         ),
         environment={**NO_PROXY, "MINIO_CONFIG_ENV_FILE": "/config/minio"},
         data=("minio",) if drives == 1 else tuple(f"minio/d{n}" for n in range(1, drives + 1)),
-        uses=(MINIO_ENV, "certificate/minio-server"),
-        # In API-key mode without TLS, MinIO has no handler for SIGHUP and dies of it.
-        reloads=("certificate/minio-server",) if spec.https else (),
+        uses=(MINIO_ENV, MINIO_TRUST, *leaf),
+        # Only its own leaf: the CA it reads at its start alone. In API-key mode without TLS, MinIO dies of a SIGHUP.
+        reloads=leaf,
     )
     fingerprints = tuple(r.address for r in _keys(spec) if isinstance(r.body, Fingerprint))
-    return Resource(MINIO, container, (POD, KES, MINIO_ENV, "certificate/minio-server", *fingerprints))
+    return Resource(MINIO, container, (POD, KES, MINIO_ENV, MINIO_TRUST, *leaf, *fingerprints))
 
 
 def _buckets(spec: Spec) -> list[Resource]:

@@ -66,7 +66,8 @@ def _look(deployment: Deployment, name: str, look: Look) -> Check:
     except (KesdeployError, OSError) as error:
         what = getattr(error, "what", str(error))
         because = getattr(error, "because", "")
-        hint = getattr(error, "hint", "") or f"kesdeploy logs -n {deployment.name}"
+        next_look = "logs" if isinstance(error, ServiceError) else "plan"
+        hint = getattr(error, "hint", "") or f"kesdeploy {next_look} -n {deployment.name}"
         return Check(
             name,
             ok=False,

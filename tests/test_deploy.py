@@ -139,6 +139,23 @@ def test_another_address_than_loopback_is_warned_of(here):
     assert "0.0.0.0" in report.warnings[0]
 
 
+def test_a_new_ca_is_warned_of_before_and_while_it_is_made(here):
+    """Whoever was given the old certificate has to be given the new one."""
+    first = Told()
+    _up(here, first)
+    here.home.ca_key.unlink()
+    planned, done = Told(), Told()
+    deploy.plan(Wish("plan", "fs"), planned)
+    _up(here, done)
+    assert first.warnings == []
+    assert planned.warnings == done.warnings
+    assert "its key is missing" in done.warnings[0]
+    assert str(here.home.ca_cert) in done.warnings[0]
+    again = Told()
+    _up(here, again)
+    assert again.warnings == []
+
+
 # --- plan
 
 

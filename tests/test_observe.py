@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import pytest
-from core_fixtures import World, spec_of, world
+from core_fixtures import NOW, World, spec_of, world
 
 from kesdeploy import observe
 from kesdeploy.deployment import marks
 from kesdeploy.engines import ContainerSpec, PodSpec
-from kesdeploy.errors import EngineError
+from kesdeploy.errors import CertificateError, EngineError
+from kesdeploy.pki import Authority
 from kesdeploy.plan import Seen, Verb
+from kesdeploy.resources import Ref
 
 KES, MINIO = "fs-kes-server", "fs-minio-server"
 
@@ -47,7 +49,7 @@ FILES = {
     "certs/kes-server/public.crt": {"certificate/kes-server": None},
     "certs/kes-server/private.key": {"certificate/kes-server": None},
     "certs/kes-server/ca.crt": {"certificate/kes-server": None},
-    "certs/minio-server/CAs/ca.crt": {"certificate/minio-server": None},
+    "certs/minio-server/CAs/ca.crt": {"trust/minio-server": None},
     "config/kes/kes-config.yaml": {"file/kes-config": None},
     "config/minio/minio": {"file/minio-env": None},
     "secrets/fingerprint-minio-backend-default-key.json": {"fingerprint/minio-backend-default-key": None},
@@ -80,6 +82,34 @@ def test_a_broken_certificate_is_issued_again(here, file, content):
     assert here.plan().empty
 
 
+@pytest.mark.parametrize("file", ["ca/ca.crt", "ca/ca.key"])
+@pytest.mark.parametrize("content", [None, b"", b"garbage", Authority.create("kesdeploy fs", NOW).key_pem])
+def test_a_ca_that_can_sign_nothing_is_made_again(here, file, content):
+    """One whose two halves do not match is what a kill between them leaves."""
+    if content is None:
+        here.home.path(file).unlink()
+    else:
+        here.home.write(file, content)
+    identity = here.deployment.value(Ref("identity", "minio"))
+    plan = here.plan()
+    assert plan.verb("authority/ca") is Verb.REPLACE
+    assert plan.verb("identity/minio") is Verb.REPLACE
+    assert plan.verb("container/minio-server") is Verb.RESTART
+    here.up()
+    assert here.plan().empty
+    assert here.deployment.value(Ref("identity", "minio")) == identity
+
+
+def test_a_lost_ca_is_made_again_and_the_keys_below_stay(here):
+    before = here.home.read("certs/kes-server/private.key")
+    here.home.ca_cert.unlink()
+    here.home.ca_key.unlink()
+    assert here.plan().verb("authority/ca") is Verb.CREATE
+    here.up()
+    assert here.plan().empty
+    assert here.home.read("certs/kes-server/private.key") == before
+
+
 def test_a_key_can_only_be_asked_for_while_kes_runs(here):
     here.engine.dies(KES)
     assert _seen(here)["key/minio-backend-default-key"].unasked == "KES"
@@ -91,6 +121,27 @@ def test_a_bucket_can_only_be_asked_for_while_minio_runs(here):
     assert "bucket/photos" not in _seen(here)
     here.home.make("minio/.minio.sys/config")
     assert _seen(here)["bucket/photos"].unasked == "MinIO"
+
+
+def test_silence_is_not_loss(here, monkeypatch):
+    """A plan that calls the key or a bucket missing, because nobody answers, would frighten."""
+
+    def silent(*_, **__):
+        raise CertificateError("the CA's file cannot be used")
+
+    here.kes.silent = True
+    monkeypatch.setattr("kesdeploy.services.minio", silent)
+    plan = here.plan()
+    assert plan.verb("key/minio-backend-default-key") is Verb.CHECK
+    assert plan.verb("bucket/photos") is Verb.CHECK
+
+
+def test_what_is_known_to_be_gone_is_missing(here):
+    here.kes.keys.clear()
+    here.store.rules.clear()
+    plan = here.plan()
+    assert plan.verb("key/minio-backend-default-key") is Verb.CREATE
+    assert plan.verb("bucket/photos") is Verb.CREATE
 
 
 @pytest.mark.parametrize("rule", [None, ("sse-s3", None), ("sse-kms", "another")])

@@ -70,6 +70,19 @@ def test_a_certificate_that_ends_soon_is_a_warning_and_no_failure(here):
     assert [p.code for p in result.problems] == ["warning"]
 
 
+@pytest.mark.parametrize("file", ["ca/ca.crt", "certs/kes-server/public.crt"])
+def test_a_certificate_that_nobody_can_read_is_one_problem_among_others(here, file):
+    here.home.write(file, b"garbage")
+    result = _status()
+    assert (result.exit_code, len(result.data["certificates"])) == (7, 1)
+    assert any(p.code == "certificate" and file in p.message for p in result.problems)
+
+
+def test_a_leaf_that_is_left_from_https_does_not_count(here):
+    here.home.write("certs/minio-server/public.crt", here.home.read("certs/kes-server/public.crt"))
+    assert {c["name"] for c in _status().data["certificates"]} == {"ca", "kes-server"}
+
+
 def test_status_of_what_is_not_there(here):
     with pytest.raises(UsageError):
         overview.status(Wish("status", "nobody"), Silent())

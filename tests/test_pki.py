@@ -22,6 +22,7 @@ from kesdeploy.pki import (
     describe,
     identity,
     reason_to_reissue,
+    reason_to_replace,
 )
 
 # The handshakes below go through OpenSSL, which looks at the real clock.
@@ -142,6 +143,33 @@ def test_the_reason_to_reissue(cert, key, request_, days, reason):
 
 def test_another_authority_of_the_same_name_is_a_reason():
     assert "another authority" in reason_to_reissue(LEAF.cert_pem, LEAF.key_pem, STRANGER.cert_pem, SERVER, NOW)
+
+
+@pytest.mark.parametrize("authority", [b"", b"garbage", LEAF.cert_pem])
+def test_what_no_authority_answers_for_is_issued_again(authority):
+    assert "another authority" in reason_to_reissue(LEAF.cert_pem, LEAF.key_pem, authority, SERVER, NOW)
+
+
+@pytest.mark.parametrize(
+    ("cert", "key", "days", "reason"),
+    [
+        (CA.cert_pem, CA.key_pem, 0, None),
+        (CA.cert_pem, CA.key_pem, 3620, None),
+        # While it lives, it signs; a leaf that it cuts short would be issued again each day.
+        (CA.cert_pem, CA.key_pem, 3621, "expires in 29 days"),
+        (CA.cert_pem, CA.key_pem, 3650, "expired on"),
+        # A clock that stands in the past is mended some day; trust that was thrown away stays lost.
+        (CA.cert_pem, CA.key_pem, -400, None),
+        (None, CA.key_pem, 0, "certificate is missing"),
+        (CA.cert_pem, b"", 0, "key is missing"),
+        (b"garbage", CA.key_pem, 0, "cannot be read"),
+        (CA.cert_pem, b"garbage", 0, "cannot be read"),
+        (CA.cert_pem, STRANGER.key_pem, 0, "another certificate"),
+    ],
+)
+def test_the_reason_for_another_authority(cert, key, days, reason):
+    found = reason_to_replace(cert, key, NOW + timedelta(days=days))
+    assert found is None if reason is None else reason in found
 
 
 def test_days_left_counts_whole_days():

@@ -3,11 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from core_fixtures import SITE, VAULT, World, spec_of, with_image, world
+from core_fixtures import NOW, SITE, VAULT, World, spec_of, with_image, world
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kesdeploy import topology
+from kesdeploy.pki import Authority
 from kesdeploy.plan import Change, Plan, Seen, Verb, diff
 from kesdeploy.resources import Container, File, Resource, Secret
 
@@ -72,9 +73,10 @@ def test_a_file_follows_the_values_that_only_this_run_makes(source):
     assert diff(resources, {**there, source: Seen()}).verb(file.address) is Verb.KEEP
 
 
-def test_what_a_new_authority_has_to_sign_is_made_again():
+@pytest.mark.parametrize("https", [True, False])
+def test_what_a_new_authority_has_to_sign_is_made_again(https):
     """Its key alone was lost: what the old one signed looks right until the new one is there."""
-    wanted = topology.desired(spec_of(), SITE)
+    wanted = topology.desired(spec_of(minio__https=https), SITE)
     there = {resource.address: Seen(resource.digest) for resource in wanted}
     verbs = {
         change.address: change.verb for change in diff(wanted, {**there, topology.CA: Seen(reason="lost")}).pending
@@ -84,8 +86,8 @@ def test_what_a_new_authority_has_to_sign_is_made_again():
         "identity/minio",
         "identity/operator",
         "certificate/kes-server",
-        "certificate/minio-server",
-    }
+        "trust/minio-server",
+    } | ({"certificate/minio-server"} if https else set())
     assert (verbs[topology.KES], verbs[topology.MINIO]) == (Verb.RELOAD, Verb.RESTART)
 
 
@@ -149,6 +151,13 @@ def _image_changed(here: World) -> None:
     here.images["kes"] = with_image(SITE, "kes", "sha256:" + "9" * 64).images["kes"]
 
 
+def _another_ca(here: World) -> None:
+    """As one that is put back from a copy, after a new one was made."""
+    other = Authority.create("kesdeploy fs", NOW)
+    here.home.write("ca/ca.key", other.key_pem)
+    here.home.write("ca/ca.crt", other.cert_pem)
+
+
 SITUATIONS = {
     "nothing": lambda _: None,
     "kes-config-changed": lambda here: here.want(kes__log__error="debug"),
@@ -160,7 +169,9 @@ SITUATIONS = {
     "kes-stopped": lambda here: here.engine.dies("fs-kes-server"),
     "certificates-end-soon": lambda here: here.later(days=380),
     "ca-lost": lambda here: here.home.ca_cert.unlink(),
+    "ca-key-lost": lambda here: here.home.ca_key.unlink(),
     "bucket-added": lambda here: here.want(minio__buckets=[{"name": "photos"}, {"name": "own", "key": "own-key"}]),
+    "ca-put-back": _another_ca,
     "https-on": lambda here: here.want(minio__https=True),
     "port-changed": lambda here: here.want(network__s3_port=9100),
 }

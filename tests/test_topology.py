@@ -287,7 +287,7 @@ def test_no_container_sees_what_is_not_its_own():
     }
     assert mounts == {
         "kes": {"certs/kes-server", "config/kes"},
-        "minio": {"certs/minio-server", "config/minio", "minio"},
+        "minio": {"certs/minio-server/CAs", "config/minio", "minio"},
         "openbao": {"certs/vault", "config/vault", "config/vault-seal", "vault"},
     }
 

@@ -77,6 +77,7 @@ BROKEN = {
         {"KES knows its client", "KES refuses a stranger", "keystore holds the key"},
         "connection refused",
     ),
+    "the CA's key is lost": (lambda h: h.home.ca_key.unlink(), {"KES refuses a stranger"}, "ca.key"),
     "a stranger is let in": (lambda h: h.kes.denied.clear(), {"KES refuses a stranger"}, "for a stranger"),
     "MinIO is denied": (lambda h: h.kes.denied.add("minio"), {"keystore holds the key"}, "insufficient permissions"),
     "the key is gone": (lambda h: h.kes.keys.clear(), {"keystore holds the key"}, "does not exist"),

@@ -6,7 +6,7 @@ KES, MinIO and OpenBao all read.
 
 from kesdeploy.pki.authority import Authority, Leaf, LeafRequest, Usage
 from kesdeploy.pki.identity import api_key_of, identity, key_of, new_api_key
-from kesdeploy.pki.inspection import CertificateInfo, describe, reason_to_reissue
+from kesdeploy.pki.inspection import CertificateInfo, describe, reason_to_reissue, reason_to_replace
 
 __all__ = [
     "Authority",
@@ -20,4 +20,5 @@ __all__ = [
     "key_of",
     "new_api_key",
     "reason_to_reissue",
+    "reason_to_replace",
 ]

@@ -53,24 +53,43 @@ def reason_to_reissue(
 ) -> str | None:
     """Why this pair must be issued again, as the end of "because …"; None when it is good.
 
-    None or empty bytes stand for a file that is missing. Raises CertificateError only for a bad authority.
+    None or empty bytes stand for a file that is missing.
     """
-    authority = load_certificate(authority_cert_pem)
+    if fault := _fault(cert_pem, key_pem):
+        return fault
+    certificate = load_certificate(cert_pem or b"")
+    if not _issued_by(certificate, authority_cert_pem):
+        return "it was issued by another authority"
+    return _changed(certificate, request) or _dated(_info(certificate), now, renew_within_days)
+
+
+def reason_to_replace(
+    cert_pem: bytes | None, key_pem: bytes | None, now: datetime, renew_within_days: int = 30
+) -> str | None:
+    """Why another authority is needed, as the end of "because …"; None when this one goes on signing.
+
+    None or empty bytes stand for a file that is missing. One that is not valid yet stays: the clock is wrong, not it.
+    """
+    return _fault(cert_pem, key_pem) or _ends(describe(cert_pem or b""), now, renew_within_days)
+
+
+def _fault(cert_pem: bytes | None, key_pem: bytes | None) -> str | None:
+    """What is wrong with the two files as a pair."""
     if not cert_pem:
         return "the certificate is missing"
     if not key_pem:
         return "its key is missing"
     try:
-        certificate = load_certificate(cert_pem)
         key: Any = load_key(key_pem)
-        info = _info(certificate)
+        certificate = load_certificate(cert_pem)
+        _info(certificate)
     except (CertificateError, ValueError) as error:
         return f"it cannot be read: {error}"
-    if public_der(key.public_key()) != public_der(certificate.public_key()):
-        return "its key belongs to another certificate"
-    if not _issued_by(certificate, authority):
-        return "it was issued by another authority"
-    return _changed(certificate, request) or _dated(info, now, renew_within_days)
+    return (
+        None
+        if public_der(key.public_key()) == public_der(certificate.public_key())
+        else "its key belongs to another certificate"
+    )
 
 
 def _info(certificate: Certificate) -> CertificateInfo:
@@ -106,12 +125,12 @@ def _names(certificate: Certificate) -> tuple[str, ...]:
     return tuple(str(entry.value) for entry in san or () if isinstance(entry, x509.DNSName | x509.IPAddress))
 
 
-def _issued_by(certificate: Certificate, authority: Certificate) -> bool:
+def _issued_by(certificate: Certificate, authority_cert_pem: bytes) -> bool:
     from cryptography.exceptions import InvalidSignature
 
     try:
-        certificate.verify_directly_issued_by(authority)
-    except (InvalidSignature, ValueError, TypeError):
+        certificate.verify_directly_issued_by(load_certificate(authority_cert_pem))
+    except (InvalidSignature, CertificateError, ValueError, TypeError):
         return False
     return True
 
@@ -133,6 +152,10 @@ def _changed(certificate: Certificate, request: LeafRequest) -> str | None:
 def _dated(info: CertificateInfo, now: datetime, renew_within_days: int) -> str | None:
     if now < info.not_before:
         return f"it is not valid before {info.not_before:%Y-%m-%d %H:%M} UTC"
+    return _ends(info, now, renew_within_days)
+
+
+def _ends(info: CertificateInfo, now: datetime, renew_within_days: int) -> str | None:
     if now >= info.not_after:
         return f"it expired on {info.not_after:%Y-%m-%d}"
     left = info.days_left(now)

@@ -9,13 +9,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from commandline import engine_holds, inspect, podman
+from commandline import RELEASE, engine_holds, inspect, podman
+from objects import Objects, client, credentials
 
 from kesdeploy import pki
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from commandline import Cli
-    from objects import Objects
 
 pytestmark = pytest.mark.engine
 
@@ -79,6 +81,39 @@ def test_edited_spec(running: Cli, objects: Objects) -> None:
     objects.assert_intact()
     objects.put("plain", "clear", b"in the clear")
     assert "x-amz-server-side-encryption" not in objects.head("plain", "clear")
+
+
+@pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
+def test_a_new_ca_and_the_old_one_put_back(cli: Cli, tmp_path: Path) -> None:
+    """MinIO reads whom it trusts at its start alone: a signal would leave it with the old CA until KES restarts."""
+    cli.up("--set", "minio.https=true")
+    objects = Objects.of(cli)
+    objects.put_some()
+    shutil.copytree(cli.folder / "ca", tmp_path / "ca")
+
+    def renewed() -> None:
+        planned, done = cli("plan", "--json"), cli.again()
+        assert done.changes == planned.changes
+        assert ("reload", "container/kes-server") in done.changes
+        assert ("restart", "container/minio-server") in done.changes
+        cli("verify", "--restart")
+        Objects(client(credentials(cli)), objects.stored).assert_intact()
+
+    (cli.folder / "ca" / "ca.key").unlink()
+    assert "need the new" in cli("plan").err
+    renewed()
+    shutil.copytree(tmp_path / "ca", cli.folder / "ca", dirs_exist_ok=True)
+    renewed()
+    (cli.folder / "certs" / "minio-server" / "public.crt").write_text("damaged")
+    assert ("reload", "container/minio-server") in cli.again().changes
+
+
+@pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
+def test_https_on_and_off(running: Cli, objects: Objects) -> None:
+    for https in ("true", "false"):
+        run = running.again("--set", f"minio.https={https}")
+        assert ("replace", "container/minio-server") in run.changes
+        Objects(client(credentials(running)), objects.stored).assert_intact()
 
 
 def issued(cli: Cli, **age: int) -> None:
