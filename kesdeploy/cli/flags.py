@@ -33,6 +33,7 @@ class Flags:
     vault_port: o.VaultPort = 0
     port_offset: o.PortOffset = 0
     key_name: o.KeyName = ""
+    adopt_key: o.AdoptKey = False
     bucket: o.Bucket = None
     root_password: o.RootPassword = ""
     vault_address: o.VaultAddress = ""

@@ -174,7 +174,7 @@ def _planned(command: str, flags: Flags, timeout: str = "120s") -> Wish:
     from kesdeploy.opening import Wish
 
     overrides, secrets = _from_stdin(flags.overrides())
-    return Wish(command, flags.name, flags.config, overrides, o.seconds(timeout), secrets)
+    return Wish(command, flags.name, flags.config, overrides, o.seconds(timeout), secrets, adopt_key=flags.adopt_key)
 
 
 def _from_stdin(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

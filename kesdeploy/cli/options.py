@@ -40,7 +40,10 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", help="PATH=VALUE of the spec, as in kes.cache.any=1m.", show_default=False)
 ]
 Kms = Annotated[
-    str, typer.Option("--kms", help="Where the keys live: fs, vault.", autocompletion=_kinds, show_default=False)
+    str,
+    typer.Option(
+        "--kms", help="Where the keys live: fs, vault, aws, azure, …", autocompletion=_kinds, show_default=False
+    ),
 ]
 Engine = Annotated[
     str, typer.Option("--engine", help="auto, podman or docker; chosen once, then remembered.", show_default=False)
@@ -60,6 +63,10 @@ PortOffset = Annotated[
     int, typer.Option("--port-offset", help="Add N to all ports: room for a second deployment.", show_default=False)
 ]
 KeyName = Annotated[str, typer.Option("--key-name", help="The default key's name.", show_default=False)]
+AdoptKey = Annotated[
+    bool,
+    typer.Option("--adopt-key", help="Use a key of this name that somebody else made.", show_default=False),
+]
 Bucket = Annotated[
     list[str] | None, typer.Option("--bucket", help="Create this bucket, encrypted. Repeatable.", show_default=False)
 ]
