@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kesdeploy import __version__, topology
+from kesdeploy import __version__, protection, topology
 from kesdeploy.errors import DataProtected
 from kesdeploy.keystores import Pick, Site
 from kesdeploy.state import Pinned
@@ -75,7 +75,7 @@ def _settled(deployment: Deployment, wanted: tuple[str, ...]) -> bool:
 
 def _mode(deployment: Deployment) -> Mode:
     """`auto` decides once; the answer is recorded."""
-    recorded, source = deployment.state.value.sandbox, deployment.spec.images.source
+    recorded, source = protection.sandbox(deployment), deployment.spec.images.source
     if source == "auto" and recorded is not None:
         return "sandbox" if recorded else "release"
     if recorded is not None:
@@ -89,7 +89,7 @@ def refuse_mixing(deployment: Deployment) -> None:
 
 
 def _refuse_mixing(deployment: Deployment, *, sandbox: bool) -> None:
-    recorded = deployment.state.value.sandbox
+    recorded = protection.sandbox(deployment)
     if recorded is not None and recorded != sandbox and deployment.home.path("minio").exists():
         have, want = ("sandbox", "real") if recorded else ("real", "sandbox")
         raise DataProtected(

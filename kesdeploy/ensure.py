@@ -162,6 +162,7 @@ def ensure_fingerprint(deployment: Deployment, resource: Resource, _: Change) ->
     document = {
         "key": resource.body.key,
         "keystore": deployment.spec.kms,
+        "sandbox": bool(deployment.state.value.sandbox),
         "ciphertext": base64.b64encode(key.ciphertext).decode(),
         "sha256": hashlib.sha256(key.plaintext).hexdigest(),
         "made": deployment.now.isoformat(timespec="seconds"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import choosing, observe, opening, pki, services, topology
+from kesdeploy import choosing, observe, opening, pki, protection, services, topology
 from kesdeploy.deploy import endpoints
 from kesdeploy.deployment import COMPONENT, Deployment
 from kesdeploy.errors import CertificateError, KesdeployError, Problem, UsageError
@@ -36,7 +36,7 @@ def status(wish: Wish, report: Reporter) -> Result:
         data = {
             "deployment": home.name,
             "engine": _engine(deployment),
-            "sandbox": bool(deployment.state.value.sandbox),
+            "sandbox": bool(protection.sandbox(deployment)),
             "containers": _containers(deployment, problems),
             "keystore": _keystore(deployment, problems),
             "kms": _kms(deployment, problems),

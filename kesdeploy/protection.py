@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kesdeploy.errors import DataProtected
@@ -61,6 +63,19 @@ def _drives(deployment: Deployment) -> None:
 
 def fingerprints(home: Home) -> list[Path]:
     return sorted(home.path("secrets").glob("fingerprint-*.json"))
+
+
+def sandbox(deployment: Deployment) -> bool | None:
+    """Whether what is here was written by stand-ins; None while nothing was decided.
+
+    A fingerprint says it as well: `state.json` may be lost, and the data cannot be asked.
+    """
+    if (recorded := deployment.state.value.sandbox) is not None:
+        return recorded
+    for path in fingerprints(deployment.home):
+        with suppress(ValueError, KeyError, TypeError):
+            return bool(json.loads(path.read_bytes())["sandbox"])
+    return None
 
 
 def bucket_holds_objects(home: Home, bucket: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from core_fixtures import VAULT, World, spec_of, world
 
-from kesdeploy import __version__, choosing
+from kesdeploy import __version__, choosing, protection
 from kesdeploy.errors import DataProtected
 
 OLD, NEW = "2024-01-11T13-09-29Z", "2025-03-12T09-35-18Z"
@@ -93,6 +93,25 @@ def test_sandbox_and_real_data_never_mix(here, first, then, data):
     with pytest.raises(DataProtected, match="must not touch") as raised:
         choosing.choose(here.deployment)
     assert "-n fs2" in raised.value.hint
+
+
+@pytest.mark.parametrize(("first", "then"), [("sandbox", "release"), ("release", "sandbox")])
+def test_what_wrote_the_data_is_known_without_the_state(here, first, then):
+    here.want(images__source=first)
+    choosing.choose(here.deployment)
+    here.up()
+    here.home.state.unlink()
+    here.want(images__source=then)
+    with pytest.raises(DataProtected, match="must not touch"):
+        choosing.choose(here.deployment)
+    here.want(images__source=first)
+    choosing.choose(here.deployment)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_a_damaged_fingerprint_says_nothing_of_the_images(here, text):
+    here.home.write_secret("fingerprint-k.json", text)
+    assert protection.sandbox(here.deployment) is None
 
 
 @pytest.mark.parametrize(("first", "mode"), [("sandbox", "sandbox"), ("release", "release")])

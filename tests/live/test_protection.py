@@ -7,7 +7,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from commandline import RELEASE, Cli, inspect, left, podman
+import yaml
+from commandline import RELEASE, Cli, engine_holds, inspect, left, podman
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,11 +92,34 @@ def test_the_same_name_in_another_folder_is_another_deployment(running: Cli, obj
     objects.assert_intact()
 
 
-@pytest.mark.live
+@pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
 def test_sandbox_and_real_data_do_not_mix(running: Cli, objects: Objects) -> None:
-    refused = running("up", "--images", "release", expect=9)
-    assert "sandbox" in refused.err
-    running("status")
+    """Neither while it runs, nor with only the data left, nor by a spec that says so; `auto` goes on as it began."""
+    have, want = ("sandbox", "real") if running.images == "sandbox" else ("real", "sandbox")
+    flags = ("--images", "release" if want == "real" else "sandbox")
+
+    def refused(*args: str) -> None:
+        run = running(*args, expect=9)
+        assert f"this deployment holds {have} data, and {want} images must not touch it" in run.err
+
+    before = engine_holds(running.name)
+    for command in (("up", "--yes"), ("plan",)):
+        refused(*command, *flags)
+    assert engine_holds(running.name) == before
+    objects.assert_intact()
+
+    running("down")
+    refused("up", "--yes", *flags)
+    spec = running.folder / "kesdeploy.yaml"
+    good = spec.read_text()
+    spec.write_text(yaml.safe_dump({**yaml.safe_load(good), "images": {"source": flags[1]}}))
+    refused("start")
+    (running.folder / "state.json").unlink()
+    refused("start")
+    assert engine_holds(running.name) == []
+
+    spec.write_text(good)
+    running.again("--images", "auto")
     objects.assert_intact()
 
 
