@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from kesdeploy import doctor
+from kesdeploy import doctor, keystores, opening, topology
 from kesdeploy.doctor import Change, Finding, Verdict
 from kesdeploy.errors import Problem
+from kesdeploy.opening import Wish
 from kesdeploy.result import Result
 
 if TYPE_CHECKING:
     from kesdeploy.console import Console
 
 
-def checkup(console: Console, *, fix: bool, undo: bool, yes: bool) -> Result:
+@dataclass(frozen=True)
+class Where:
+    """The ports that are looked at: a deployment's own, or the usual ones, moved."""
+
+    name: str = ""
+    offset: int = 0
+
+    def ports(self) -> tuple[tuple[int, ...], str]:
+        """The ports, and the address they are published on."""
+        if not self.name:
+            return tuple(port + self.offset for port in doctor.DEFAULT_PORTS), "127.0.0.1"
+        wish = Wish("doctor", self.name)
+        spec = opening.load(wish, opening.existing(wish))
+        published = topology.published(spec, keystores.of(spec))
+        return tuple(port + self.offset for port in published.values()), spec.network.bind
+
+
+def checkup(console: Console, where: Where, *, fix: bool, undo: bool, yes: bool) -> Result:
     """Every finding; exit code 7 when one of them is FAIL. `fix` writes only what was shown and agreed to."""
     if undo:
         gone = doctor.undo()
         return _result((), (f"removed {gone}" if gone else "there was nothing to take back",))
+    ports, ip = where.ports()
+
+    def examine() -> tuple[Finding, ...]:
+        return doctor.examine(ports=ports, ip=ip)
+
     with console.step("look at this machine and its engine"):
-        findings = doctor.examine()
+        findings = examine()
     if not fix:
         return _result(findings, ())
-    mended = doctor.mend(findings, allowed=lambda change: _agreed(console, change, yes=yes))
+    mended = doctor.mend(findings, allowed=lambda change: _agreed(console, change, yes=yes), again=examine)
     done = tuple(f"wrote {change.path}" for change in mended.changes)
     # A service that runs already has read its configuration: only its restart lets one look again.
     again = (f"now type: {mended.restart}; then: kesdeploy doctor",) if mended.restart else ()

@@ -6,20 +6,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import apply, choosing, containers, observe, opening, ports, protection, topology
+from kesdeploy import apply, choosing, clash, containers, observe, opening, protection, topology
 from kesdeploy.deployment import ADDRESS, Deployment
-from kesdeploy.errors import PortTaken, Problem, UsageError
+from kesdeploy.errors import Problem, UsageError
 from kesdeploy.home import SPEC_FILE, Home
-from kesdeploy.opening import Wish
 from kesdeploy.plan import Plan, Seen, Verb, diff
 from kesdeploy.resources import Container, File, Resource
 from kesdeploy.result import Result
-from kesdeploy.spec import Network
 from kesdeploy.verify import Check, NotEncrypted, proof, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kesdeploy.opening import Wish
     from kesdeploy.report import Reporter
 
 STOP_TIMEOUT = 10
@@ -35,7 +34,7 @@ def up(wish: Wish, report: Reporter) -> Result:
             opening.keep_secrets(wish, home)
             wanted = choosing.desired(deployment, choosing.choose(deployment))
             plan = _plan(deployment, wanted)
-            _check_ports(deployment, plan)
+            clash.refuse_taken_ports(deployment, plan)
             _preflight(deployment, plan)
         _record(deployment)
         if wish.config:
@@ -173,33 +172,6 @@ def _warn_of_a_new_ca(deployment: Deployment, plan: Plan) -> None:
             f"a new CA replaces the old one ({change.reason}): clients that trust the old one "
             f"need the new {home.ca_cert}, unless you put ca/ back from your copy"
         )
-
-
-def _check_ports(deployment: Deployment, plan: Plan) -> None:
-    """Every port that a new pod publishes must be free: the engine would say so only after everything is created."""
-    if plan.verb(topology.POD) not in (Verb.CREATE, Verb.REPLACE):
-        return
-    pod = next(c.resource.body for c in plan.changes if c.resource and c.address == topology.POD)
-    own = _own_ports(deployment) if plan.verb(topology.POD) is Verb.REPLACE else frozenset()
-    taken = [p for p in pod.ports if p.host not in own and not ports.is_free(p.host_ip, p.host)]  # type: ignore[union-attr]
-    if taken:
-        who = "; ".join(f"{p.host} by {ports.holder(p.host) or 'another process'}" for p in taken)
-        numbers = ", ".join(str(p.host) for p in taken)
-        hint = f"the same command with --port-offset {_free_offset(deployment.spec.network.bind)}"
-        raise PortTaken(f"port {numbers} is taken", because=f"held: {who}", hint=hint)
-
-
-def _own_ports(deployment: Deployment) -> frozenset[int]:
-    """What the pod that is to be replaced publishes: the spec as it was written for it."""
-    before = opening.load(Wish("up", deployment.name), deployment.home).network
-    return frozenset(value for name, value in before if name.endswith("_port"))
-
-
-def _free_offset(bind: str) -> int:
-    """The `--port-offset` under which all default ports are free."""
-    defaults = [value for name, value in Network() if name.endswith("_port")]
-    candidates = range(100, 50000, 100)
-    return next((n for n in candidates if all(ports.is_free(bind, port + n) for port in defaults)), candidates[-1])
 
 
 def _preflight(deployment: Deployment, plan: Plan) -> None:

@@ -9,6 +9,7 @@ from kesdeploy.blocks import Block, Item, Lines, Text
 from kesdeploy.keystores import own_key_name
 from kesdeploy.lacking import complaint, get, kind_of, loaded, put, questions
 from kesdeploy.prompt import Choice, anything
+from kesdeploy.topology import published
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -24,7 +25,6 @@ _BINDS: Final = (
     Choice("127.0.0.1", "this machine only", "nothing is reachable from the network"),
     Choice("0.0.0.0", "other machines too", "published on every address of this machine, over HTTPS"),
 )
-_PORTS: Final = ("s3_port", "console_port", "kes_port")
 _STEP, _FARTHEST, _LAST_PORT = 10, 20000, 65535
 _NO_BUCKETS: Final = "-"
 
@@ -100,7 +100,7 @@ class Interview:
     def ports(self, tree: Tree) -> Tree:
         """Ask only when a port is taken: by how much all of them should move."""
         spec = loaded(tree, self.keystores)
-        wanted = published(spec, self.keystores)
+        wanted = published(spec, self.keystores[spec.kms])
         held = {port: who for port in wanted.values() if (who := self.holder(spec.network.bind, port))}
         if not held:
             return tree
@@ -204,12 +204,6 @@ class Interview:
 
     def _explain(self, *texts: str) -> None:
         self.asker.tell([Lines([""]), *(Text(text, style="dim") for text in texts)])
-
-
-def published(spec: Spec, keystores: Mapping[str, Keystore]) -> dict[str, int]:
-    """The ports that this deployment publishes: a keystore that we run publishes one more."""
-    names = (*_PORTS, "vault_port") if keystores[spec.kms].components(spec) else _PORTS
-    return {name: getattr(spec.network, name) for name in names}
 
 
 def _buckets(typed: str) -> list[dict[str, str]]:

@@ -27,10 +27,11 @@ from kesdeploy.resources import (
 )
 
 if TYPE_CHECKING:
-    from kesdeploy.keystores import Contribution, Site
+    from kesdeploy.keystores import Contribution, Keystore, Site
     from kesdeploy.spec import Spec
 
 S3_PORT, CONSOLE_PORT, KES_PORT = 9000, 9001, 7373
+_PORTS = ("s3_port", "console_port", "kes_port")
 CA, POD = "authority/ca", "pod/pod"
 KES, MINIO = "container/kes-server", "container/minio-server"
 KES_CONFIG, MINIO_ENV = "file/kes-config", "file/minio-env"
@@ -45,6 +46,12 @@ def pod_name(name: str) -> str:
 
 def container_name(name: str, part: str) -> str:
     return f"{name}-{part}"
+
+
+def published(spec: Spec, keystore: Keystore) -> dict[str, int]:
+    """The ports that a deployment publishes, by their names in the spec: a keystore that we run has one more."""
+    names = (*_PORTS, "vault_port") if keystore.components(spec) else _PORTS
+    return {name: getattr(spec.network, name) for name in names}
 
 
 def components(spec: Spec) -> tuple[str, ...]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from kesdeploy import clash
 from kesdeploy.blocks import Lines, Table, Text
 from kesdeploy.errors import Interrupted, SpecError
-from kesdeploy.interview import Asker, Interview, Tree, published
+from kesdeploy.interview import Asker, Interview, Tree
 from kesdeploy.lacking import loaded, wrong
 from kesdeploy.prompt import Choice
+from kesdeploy.topology import published
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -28,13 +30,6 @@ _NEXT: Final = (
 )
 
 
-def taken(ip: str, port: int) -> str:
-    """Who holds the port, or an empty string when it is free."""
-    from kesdeploy import ports
-
-    return "" if ports.is_free(ip, port) else ports.holder(port) or "another process"
-
-
 def ask_spec(
     known: Mapping[str, Any],
     keystores: Mapping[str, Keystore],
@@ -42,7 +37,7 @@ def ask_spec(
     *,
     secrets_stored: Collection[str] = (),
     network: bool = False,
-    holder: Taken = taken,
+    holder: Taken = clash.taken,
 ) -> tuple[Tree, dict[str, str]]:
     """The tree with every answer, and the secrets that were typed (name in `secrets/` -> value).
 
@@ -79,7 +74,7 @@ def _confirmed(spec: Spec, secrets: Mapping[str, str], keystores: Mapping[str, K
 
 
 def _summary(spec: Spec, keystores: Mapping[str, Keystore]) -> list[tuple[str, str]]:
-    ports = published(spec, keystores)
+    ports = published(spec, keystores[spec.kms])
     named = ", ".join(f"{name.removesuffix('_port')} {port}" for name, port in ports.items())
     return [
         ("name", spec.name),

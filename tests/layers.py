@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("wizard", "interview", "lacking"),
     ("console", "complaint", "hidden", "live", "prompt", "blocks", "terminal"),
     ("deploy", "overview", "environment", "toolbox", "image_store", "teardown", "granting"),
-    ("opening", "choosing", "doctor", "doctor.*"),
+    ("opening", "choosing", "clash", "doctor", "doctor.*"),
     ("apply", "verify"),
     ("containers", "observe", "gate", "ensure"),
     ("filled", "services"),

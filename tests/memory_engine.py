@@ -26,6 +26,7 @@ class MemoryEngine:
     _pods: dict[str, Pod] = field(default_factory=dict)
     _containers: dict[str, Container] = field(default_factory=dict)
     specs: dict[str, ContainerSpec | PodSpec] = field(default_factory=dict)
+    publishes: dict[int, Pod | Container] = field(default_factory=dict)
     _logs: dict[str, list[LogLine]] = field(default_factory=dict)
     _mutex: Any = field(default_factory=threading.RLock)
 
@@ -84,6 +85,10 @@ class MemoryEngine:
 
     def container(self, name: str) -> Container | None:
         return self._containers.get(name)
+
+    def publisher(self, port: int) -> Pod | Container | None:
+        pods = (self._pods[name] for name, spec in self.specs.items() if name in self._pods and _has(spec, port))
+        return self.publishes.get(port) or next(pods, None)
 
     def create_pod(self, spec: PodSpec) -> None:
         self._did("create_pod", spec.name)
@@ -144,6 +149,10 @@ class MemoryEngine:
 
     def close(self) -> None:
         self.calls.append(("close",))
+
+
+def _has(spec: ContainerSpec | PodSpec, port: int) -> bool:
+    return isinstance(spec, PodSpec) and port in {published.host for published in spec.ports}
 
 
 def _carries(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

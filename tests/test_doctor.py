@@ -13,7 +13,8 @@ from kesdeploy.doctor.machine import Machine, drop_in
 from kesdeploy.doctor.probes import examine_clock, examine_disk, examine_ports, examine_rootless, examine_runtime
 from kesdeploy.doctor.remedies import recognise, settings_text
 from kesdeploy.doctor.start import STARTS, _for_this_configuration
-from kesdeploy.errors import EngineError
+from kesdeploy.errors import EngineError, UsageError
+from kesdeploy.home import Home
 
 BOTH = Machine("alice", root=True, runtimes=("crun", "runc"), open_files=20000, processes=96365, manager="apt-get")
 LIMITS = Setting("containers", "default_ulimits", '["nofile=20000:20000", "nproc=96365:96365"]')
@@ -234,3 +235,16 @@ def test_limits_are_those_of_this_process():
     import resource
 
     assert facts.here().open_files == resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def test_the_ports_of_a_deployment_and_those_beside_it(kesdeploy_home):
+    from kesdeploy.checkup import Where
+
+    assert Where().ports() == ((9000, 9001, 7373), "127.0.0.1")
+    assert Where(offset=100).ports() == ((9100, 9101, 7473), "127.0.0.1")
+    home = Home.of("v")
+    home.prepare()
+    home.spec.write_text("{name: v, keystore: {vault: {}}, network: {bind: 10.1.2.3, s3_port: 1, vault_port: 2}}")
+    assert Where("v").ports() == ((1, 9001, 7373, 2), "10.1.2.3")
+    with pytest.raises(UsageError, match="no deployment"):
+        Where("other").ports()

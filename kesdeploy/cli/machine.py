@@ -22,6 +22,8 @@ def add_to(app: typer.Typer) -> None:
 def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Apply what is safe and can be undone.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take back what --fix wrote.")] = False,
+    name: o.ThatDeployment = "",
+    port_offset: o.PortOffset = 0,
     yes: o.Yes = False,
     json: o.Json = False,
     verbose: o.Verbose = False,
@@ -29,8 +31,8 @@ def doctor(
     """Probe this machine: PASS, WARN or FAIL, each with the command that fixes it. Changes nothing without --fix."""
 
     def work(console: Console) -> Result:
-        from kesdeploy.checkup import checkup
+        from kesdeploy.checkup import Where, checkup
 
-        return checkup(console, fix=fix, undo=undo, yes=yes)
+        return checkup(console, Where(name, port_offset), fix=fix, undo=undo, yes=yes)
 
     run("doctor", work, views.examined, json=json, verbose=verbose)

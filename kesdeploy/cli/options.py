@@ -33,6 +33,12 @@ Name = Annotated[
         show_default=False,
     ),
 ]
+ThatDeployment = Annotated[
+    str,
+    typer.Option(
+        "-n", "--name", help="Look at the ports of this one.", autocompletion=_deployments, show_default=False
+    ),
+]
 Config = Annotated[
     Path | None, typer.Option("--config", help="A spec file (default: the deployment's own).", show_default=False)
 ]

@@ -19,7 +19,7 @@ from kesdeploy.doctor.start import examine_start
 DEFAULT_PORTS = (9000, 9001, 7373)
 
 
-def examine(choice: str = "auto", ports: tuple[int, ...] = DEFAULT_PORTS) -> tuple[Finding, ...]:
+def examine(choice: str = "auto", ports: tuple[int, ...] = DEFAULT_PORTS, ip: str = "127.0.0.1") -> tuple[Finding, ...]:
     """Look at everything, in the order in which one thing needs the other. Takes about two seconds."""
     machine = here()
     engine = examine_engine(choice)
@@ -30,5 +30,5 @@ def examine(choice: str = "auto", ports: tuple[int, ...] = DEFAULT_PORTS) -> tup
         *examine_rootless(machine),
         examine_disk(),
         examine_clock(datetime.now(UTC)),
-        *examine_ports(ports),
+        *examine_ports(ports, ip),
     )

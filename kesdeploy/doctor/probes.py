@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kesdeploy import ports
+from kesdeploy import clash, ports
 from kesdeploy.doctor.finding import Finding, Remedy, Verdict, failed, passed
 from kesdeploy.doctor.machine import Machine, find_program, here
 from kesdeploy.doctor.remedies import recognise
@@ -82,9 +82,9 @@ def _port(ip: str, port: int) -> Finding:
     name = f"port {port}"
     if ports.is_free(ip, port):
         return passed(name, f"free on {ip}")
-    who = ports.holder(port) or "somebody (only root may see who)"
-    fix = "nothing if that is your own deployment, else: kesdeploy up --port-offset 100"
-    return Finding(name, Verdict.WARN, f"taken by {who}", fix)
+    who = clash.taken(ip, port)
+    fix = f"for one beside it: kesdeploy up --port-offset {clash.free_offset(ip)}"
+    return Finding(name, Verdict.WARN, f"taken by {who}", f"nothing if that is right; {fix}")
 
 
 def examine_rootless(machine: Machine) -> tuple[Finding, ...]:

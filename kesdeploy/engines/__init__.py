@@ -177,6 +177,9 @@ class Engine(Protocol):
 
     def container(self, name: str) -> Container | None: ...
 
+    def publisher(self, port: int) -> Pod | Container | None:
+        """Whoever of this engine's running pods and containers publishes this port of the machine."""
+
     def create_pod(self, spec: PodSpec) -> None:
         """Make it and bring its network up; PortTaken when a published port is held."""
 

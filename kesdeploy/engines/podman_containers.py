@@ -79,19 +79,17 @@ class PodmanContainers(PodmanImages):
             raise
 
     def _port_taken(self, port: int, refusal: Refused) -> PortTaken:
-        who = self._publisher(port) or holder(port)
+        raw = self._publishing(port)
+        who = podman_read.who(raw) if raw else holder(port)
         return PortTaken(
             f"Port {port} is taken" + (f" by {who}" if who else ""),
             because=refusal.because,
             hint=f"end that, or choose another port (ss -ltnp 'sport = :{port}' shows who listens)",
         )
 
-    def _publisher(self, port: int) -> str:
-        """Name the running pod or container of this Podman that publishes the port."""
-        for raw in self._listed("{}"):
-            if raw["State"] == "running" and port in podman_read.published(raw):
-                return f"pod {raw['PodName']}" if raw.get("PodName") else f"container {raw['Names'][0]}"
-        return ""
+    def _publishing(self, port: int) -> podman_read.Raw | None:
+        running = (raw for raw in self._listed("{}") if raw["State"] == "running")
+        return next((raw for raw in running if port in podman_read.published(raw)), None)
 
     def stop(self, name: str, *, timeout: int) -> None:
         grace = max(timeout, LEAST_STOP)

@@ -15,7 +15,7 @@ from kesdeploy.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kesdeploy.engines import Pod, PodSpec
+    from kesdeploy.engines import Container, Pod, PodSpec
 
 
 class PodmanPods(PodmanContainers):
@@ -33,6 +33,12 @@ class PodmanPods(PodmanContainers):
     def _with_members(self, pods: list[podman_read.Raw]) -> tuple[Pod, ...]:
         members = self._listed(podman_read.pod_filter(raw["Id"] for raw in pods)) if pods else []
         return tuple(podman_read.listed_pod(raw, members) for raw in pods)
+
+    def publisher(self, port: int) -> Pod | Container | None:
+        raw = self._publishing(port)
+        if raw is None:
+            return None
+        return self.pod(raw["PodName"]) if raw.get("PodName") else podman_read.listed_container(raw)
 
     def create_pod(self, spec: PodSpec) -> None:
         call = Call(f"Pod {spec.name} cannot be created", "POST", "/pods/create", body=podman_read.pod_creation(spec))

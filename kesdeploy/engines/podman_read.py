@@ -109,6 +109,11 @@ def published(raw: Raw) -> set[int]:
     return {port["host_port"] + offset for port in ports for offset in range(port.get("range") or 1)}
 
 
+def who(raw: Raw) -> str:
+    """The pod, or the container that is in none, of `GET /containers/json`."""
+    return f"pod {raw['PodName']}" if raw.get("PodName") else f"container {raw['Names'][0]}"
+
+
 def inspected_container(raw: Raw, pod: str) -> Container:
     """A container of `GET /containers/NAME/json`, which knows its pod's id only."""
     seen = raw["State"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kesdeploy.engines import Engine, Mount, Port
+from kesdeploy.engines import Engine, Mount, Pod, Port
 from kesdeploy.errors import EngineError, ImageError, PortTaken
 from tests.engines.conftest import IDLE, SERVER, STUBBORN, World, answer
 
@@ -271,6 +271,15 @@ def test_a_port_that_another_pod_holds_names_its_container(world: World, free_po
         assert world.pod in error.value.what
     finally:
         rival.close()
+
+
+def test_who_publishes_a_port(world: World, free_port: int):
+    assert world.engine.publisher(free_port) is None
+    world.make_pod(Port("127.0.0.1", free_port, 80), labels={"color": "red"})
+    found = world.engine.publisher(free_port)
+    assert isinstance(found, Pod)
+    assert (found.name, found.labels["color"]) == (world.pod, "red")
+    assert world.engine.publisher(free_port + 1) is None
 
 
 def test_a_pod_goes_with_its_containers_and_their_anonymous_volumes(world: World):

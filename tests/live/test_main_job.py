@@ -124,6 +124,11 @@ def test_two_side_by_side(running: Cli, another: Callable[..., Cli]) -> None:
     theirs.put("here", "x", b"two")
     assert "which" in running("status", "-n", "", expect=2).err
 
+    taken = second("up", "--yes", f"--s3-port={running.port}", expect=3)
+    assert f"{running.port} by the deployment '{running.name}'" in taken.err
+    assert taken.error[-1].startswith(f"  try: kesdeploy up -n {second.name} --port-offset ")
+    assert second("up", "--yes", f"--s3-port={second.port}", "--json").changes == []
+
     second("destroy", "--yes")
     assert left(second) == []
     ours.assert_intact()

@@ -1,0 +1,80 @@
+"""Ports that somebody else has: who that is, and the next thing to type."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from kesdeploy import ports
+from kesdeploy.deployment import FOLDER, LABEL
+from kesdeploy.engines import Pod
+from kesdeploy.engines.choose import open_engine
+from kesdeploy.errors import EngineError, PortTaken
+from kesdeploy.home import Home
+from kesdeploy.resources import Pod as PodBody
+from kesdeploy.spec import Network
+
+if TYPE_CHECKING:
+    from kesdeploy.deployment import Deployment
+    from kesdeploy.engines import Engine
+    from kesdeploy.plan import Plan
+
+_OFFSETS = range(100, 50000, 100)
+
+
+def refuse_taken_ports(deployment: Deployment, plan: Plan) -> None:
+    """Raises PortTaken before anything is made: the engine would say so only when the rest is there already."""
+    wanted = next((c.resource.body for c in plan.changes if c.resource and isinstance(c.resource.body, PodBody)), None)
+    if plan.empty or wanted is None:
+        return
+    held = [p.host for p in wanted.ports if not ports.is_free(p.host_ip, p.host) and not _ours(deployment, p.host)]
+    if held:
+        raise _refusal(deployment, held)
+
+
+def _ours(deployment: Deployment, port: int) -> bool:
+    """Whether our own pod has it: so it does while the deployment is stopped, too."""
+    found = deployment.engine.publisher(port)
+    return found is not None and deployment.labels.items() <= found.labels.items()
+
+
+def _refusal(deployment: Deployment, held: list[int]) -> PortTaken:
+    holders: dict[str, list[str]] = {}
+    for port in held:
+        holders.setdefault(holder(deployment.engine, port), []).append(str(port))
+    known = deployment.home.spec.exists()
+    command = f"kesdeploy up -n {deployment.name}" if known else "the same command with"
+    numbers = ", ".join(map(str, held))
+    return PortTaken(
+        f"port {numbers} is taken" if len(held) == 1 else f"ports {numbers} are taken",
+        because="held: " + "; ".join(f"{', '.join(some)} by {who}" for who, some in holders.items()),
+        hint=f"{command} --port-offset {free_offset(deployment.spec.network.bind)}",
+    )
+
+
+def holder(engine: Engine, port: int) -> str:
+    """Whoever publishes the port, or listens on it: a deployment, a pod, a container, or a process."""
+    found = engine.publisher(port)
+    if found is None:
+        return ports.holder(port) or "another process"
+    if name := found.labels.get(LABEL):
+        folder = found.labels.get(FOLDER, "")
+        return f"the deployment {name!r}" + ("" if folder == str(Home.of(name).root) else f" of {folder}")
+    return f"the {'pod' if isinstance(found, Pod) else 'container'} {found.name}"
+
+
+def taken(ip: str, port: int) -> str:
+    """Who has the port of this address, or an empty string when it is free. Asks the engine when there is one."""
+    if ports.is_free(ip, port):
+        return ""
+    try:
+        with closing(open_engine("auto")) as engine:
+            return holder(engine, port)
+    except EngineError:
+        return ports.holder(port) or "another process"
+
+
+def free_offset(bind: str) -> int:
+    """The `--port-offset` under which all default ports are free."""
+    defaults = [value for name, value in Network() if name.endswith("_port")]
+    return next((n for n in _OFFSETS if all(ports.is_free(bind, port + n) for port in defaults)), _OFFSETS[-1])

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+from core_fixtures import World, world
+
+from kesdeploy import clash, ports, topology
+from kesdeploy.deployment import FOLDER, LABEL
+from kesdeploy.engines import Container, Pod
+from kesdeploy.errors import EngineError, PortTaken
+from kesdeploy.home import Home
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> World:
+    made = world(tmp_path, monkeypatch)
+    monkeypatch.setattr(ports, "is_free", lambda _, port: port not in made.taken)
+    return made
+
+
+def _refused(here: World) -> PortTaken:
+    with pytest.raises(PortTaken) as raised:
+        clash.refuse_taken_ports(here.deployment, here.plan())
+    return raised.value
+
+
+def test_another_deployment_is_named_once_for_all_its_ports(here):
+    here.taken = {9000, 9001, 7373}
+    theirs = {LABEL: "photos", FOLDER: str(Home.of("photos").root)}
+    here.engine.publishes = dict.fromkeys((9000, 9001), Pod("p", "p", "running", broken=False, labels=theirs))
+    error = _refused(here)
+    assert error.what == "ports 9000, 9001, 7373 are taken"
+    assert error.because == "held: 9000, 9001 by the deployment 'photos'; 7373 by another process"
+    assert error.hint == "the same command with --port-offset 100"
+
+
+def test_a_deployment_of_another_folder_says_where(here):
+    here.taken = {9000, 9100}
+    here.engine.publishes[9000] = Pod("p", "p", "running", broken=False, labels={LABEL: "fs", FOLDER: "/else/fs"})
+    error = _refused(here)
+    assert error.what == "port 9000 is taken"
+    assert error.because == "held: 9000 by the deployment 'fs' of /else/fs"
+    assert error.hint.endswith("--port-offset 200")
+
+
+def test_what_is_no_deployment_is_a_pod_or_a_container(here):
+    here.engine.publishes[1] = Pod("p", "web-pod", "running", broken=False, labels={})
+    here.engine.publishes[2] = Container("c", "web", "", "", "", "running", 0, "", 0, {})
+    assert clash.holder(here.engine, 1) == "the pod web-pod"
+    assert clash.holder(here.engine, 2) == "the container web"
+
+
+def test_a_deployment_that_is_there_moves_by_its_name(here):
+    here.up()
+    here.home.spec.write_text(here.spec.text())
+    here.engine.remove_pod(topology.pod_name("fs"), stop_timeout=3)
+    here.taken = {9000}
+    assert _refused(here).hint == "kesdeploy up -n fs --port-offset 100"
+
+
+def test_ports_of_our_own_pod_are_not_taken_even_while_it_is_stopped(here):
+    here.up()
+    here.taken = {9000, 9001, 7373}
+    for name in ("fs-kes-server", "fs-minio-server"):
+        here.engine.dies(name)
+    clash.refuse_taken_ports(here.deployment, here.plan())
+    here.engine.publishes[9001] = Pod("p", "p", "running", broken=False, labels={LABEL: "photos", FOLDER: "/x"})
+    assert "9001 by the deployment 'photos'" in _refused(here).because
+
+
+def test_nothing_to_change_asks_nobody(here):
+    here.up()
+    here.taken = {9000}
+    here.engine.publisher = None
+    plan = here.plan()
+    assert plan.empty
+    clash.refuse_taken_ports(here.deployment, plan)
+
+
+def test_without_an_engine_it_is_a_process(monkeypatch):
+    def refuse(_: str):
+        raise EngineError("no engine")
+
+    monkeypatch.setattr(clash, "open_engine", refuse)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        assert f"(process {os.getpid()})" in clash.taken("127.0.0.1", port)
+    assert clash.taken("127.0.0.1", port) == ""
+
+
+def test_the_offset_that_is_proposed_is_free(here):
+    here.taken = {9000 + 100, 7373 + 200, 8200 + 300}
+    assert clash.free_offset("127.0.0.1") == 400
