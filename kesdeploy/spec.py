@@ -43,6 +43,10 @@ class KeystoreFields(Section):
 
     kind: ClassVar[str]
 
+    def complaints(self, spec: Spec) -> tuple[Problem, ...]:  # noqa: ARG002
+        """What this KMS has against the rest of the spec, as names that it does not allow. Each begins with its path."""
+        return ()
+
 
 def deployment_name(value: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", value):
@@ -205,6 +209,15 @@ class Spec(Section):
     def kms(self) -> str:
         return self.keystore.kind
 
+    @property
+    def key_names(self) -> tuple[tuple[str, str], ...]:
+        """Every key that it names: path and name."""
+        buckets = enumerate(self.minio.buckets)
+        return (
+            ("key_name", self.key_name),
+            *((f"minio.buckets.{place}.key", bucket.key) for place, bucket in buckets if bucket.key),
+        )
+
     def document(self) -> dict[str, Any]:
         """This spec as it is written: what differs from the defaults, and what says what it is."""
         body = self.model_dump(mode="json", exclude_unset=True, exclude={"version", "name", "keystore"})
@@ -237,6 +250,8 @@ def load_tree(tree: dict[str, Any], overrides: Mapping[str, Any], kinds: Kinds, 
     # A stand-in keeps the other problems visible while the keystore has its own.
     candidate = {**tree, "keystore": keystore or KeystoreFields()}
     spec = _validated(Spec, candidate, "", problems)
+    if spec and keystore:
+        problems.extend(keystore.complaints(spec))
     if problems or spec is None:
         raise SpecError(f"{where} has {_count(problems)}", found=tuple(problems), hint=_next_step(where))
     return spec

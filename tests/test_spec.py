@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from kesdeploy.errors import SpecError
+from kesdeploy.errors import Problem, SpecError
 from kesdeploy.keystores import FIELDS
-from kesdeploy.spec import Spec, load
+from kesdeploy.spec import KeystoreFields, Spec, load
 
 LEAST = "name: demo\nkeystore: {fs: {}}\n"
 
@@ -305,3 +305,21 @@ def test_cache_that_would_not_be_one_is_refused():
     with pytest.raises(SpecError, match=r"a problem") as found:
         load(text, {}, FIELDS)
     assert "kes.cache.unused" in found.value.because
+
+
+class Picky(KeystoreFields):
+    kind = "picky"
+
+    def complaints(self, spec: Spec) -> tuple[Problem, ...]:
+        return tuple(Problem("spec", f"{path}: no 'x', please") for path, name in spec.key_names if "x" in name)
+
+
+def test_a_keystore_may_complain_of_the_rest():
+    text = "name: d\nkeystore: {picky: {}}\nkey_name: %s\nminio: {buckets: [{name: one}, {name: two, key: %s}]}\n"
+    assert load(text % ("fine", "good"), {}, {"picky": Picky}).kms == "picky"
+    with pytest.raises(SpecError) as caught:
+        load(text % ("ax", "bx"), {}, {"picky": Picky})
+    assert [problem.message for problem in caught.value.found] == [
+        "key_name: no 'x', please",
+        "minio.buckets.1.key: no 'x', please",
+    ]
