@@ -13,7 +13,7 @@ from kesdeploy.keystores import Keystore, Work
 if TYPE_CHECKING:
     from threading import Event
 
-    from kesdeploy.engines import Engine
+    from kesdeploy.engines import Container, Engine
     from kesdeploy.home import Home
     from kesdeploy.report import Reporter
     from kesdeploy.resources import Ref
@@ -71,6 +71,14 @@ class Deployment:
     def holds_data(self) -> bool:
         """Whether MinIO has written anything that a lost key would make unreadable."""
         return any(self.home.path("minio").glob("**/.minio.sys/config"))
+
+    def image_of(self, container: Container) -> str:
+        """What a container runs, as it was chosen for its component.
+
+        The stand-ins share one image under several names, of which the engine tells any.
+        """
+        pinned = self.state.value.images.get(container.labels.get(COMPONENT, ""))
+        return pinned.reference if pinned and pinned.id == container.image_id else container.image
 
     def value(self, ref: Ref) -> str:
         """What a Ref stands for. FileNotFoundError while it does not exist, CertificateError when it is damaged."""

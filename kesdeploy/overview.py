@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy import choosing, observe, opening, pki, protection, services, topology
 from kesdeploy.deploy import endpoints
-from kesdeploy.deployment import COMPONENT, Deployment
 from kesdeploy.errors import CertificateError, KesdeployError, Problem, UsageError
 from kesdeploy.home import Home
 from kesdeploy.opening import Wish
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from kesdeploy.deployment import Deployment
     from kesdeploy.engines import Container, LogLine
     from kesdeploy.report import Reporter
     from kesdeploy.resources import Resource
@@ -85,9 +85,7 @@ def _expected(deployment: Deployment) -> list[str]:
 def _row(deployment: Deployment, name: str, container: Container | None) -> dict[str, Any]:
     if container is None:
         return {"name": name, "state": "MISSING", "image": "", "since": "", "restarts": 0}
-    # The stand-ins share one image under several names: what was chosen for the component says more than the engine.
-    pinned = deployment.state.value.images.get(container.labels.get(COMPONENT, ""))
-    image = pinned.reference if pinned and pinned.id == container.image_id else container.image
+    image = deployment.image_of(container)
     since = container.started_at[:19].replace("T", " ") if container.running else ""
     return {"name": name, "state": container.state, "image": image, "since": since, "restarts": container.restarts}
 

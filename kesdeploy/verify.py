@@ -89,7 +89,7 @@ def _runs(deployment: Deployment, resource: Resource) -> str:
         raise ServiceError(
             f"{resource.body.name} is not what the spec wants", hint=f"kesdeploy up -n {deployment.name}"
         )
-    return f"{found.image}, since {found.started_at[:19]}"
+    return f"{deployment.image_of(found)}, since {found.started_at[:19]}"
 
 
 def _served(deployment: Deployment, resource: Resource, port: int) -> str:

@@ -7,6 +7,8 @@ from core_fixtures import World, spec_of, world
 
 from kesdeploy import pki, verify
 from kesdeploy.errors import ServiceError
+from kesdeploy.keystores import Pick
+from kesdeploy.state import Pinned
 
 KES, MINIO = "fs-kes-server", "fs-minio-server"
 NAMES = [
@@ -43,6 +45,20 @@ def test_a_healthy_deployment_passes_every_check_with_evidence(here):
     assert list(checks) == NAMES
     assert all(check.ok and check.evidence for check in checks.values())
     assert here.store.objects == {}, "nothing of the proof stays"
+
+
+def test_each_container_is_called_by_its_own_image(here):
+    """Two names of one image, as the stand-ins are: what speaks of MinIO must not name KES."""
+    image = here.engine.container("fs-kes-server").image_id
+    here.images = dict.fromkeys(here.images, Pick(image, ("/x",)))
+    here.up()
+    pinned = {c: Pinned(f"localhost/{c}:1", image, "", "1", ("/x",)) for c in ("kes", "minio")}
+    here.deployment.state.update(lambda s: replace(s, images=pinned))
+    checks = _checks(here)
+    assert [checks[f"{c}-server runs as planned"].evidence.partition(",")[0] for c in ("kes", "minio")] == [
+        "localhost/kes:1",
+        "localhost/minio:1",
+    ]
 
 
 def test_https_has_a_certificate_more(tmp_path, monkeypatch):
