@@ -44,7 +44,7 @@ class KeystoreFields(Section):
     kind: ClassVar[str]
 
     def complaints(self, spec: Spec) -> tuple[Problem, ...]:  # noqa: ARG002
-        """What this KMS has against the rest of the spec, as names that it does not allow. Each begins with its path."""
+        """What this KMS has against the rest of the spec, as key names. Each begins with its path."""
         return ()
 
 
