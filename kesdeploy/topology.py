@@ -172,7 +172,7 @@ def _kes(spec: Spec, site: Site, keystore: Contribution) -> list[Resource]:
         path="config/kes/kes-config.yaml",
         template="kes/kes-config.yaml.j2",
         context={
-            "key_name": spec.key_name,
+            "keys": _key_names(spec),
             "cache": spec.kes.cache.model_dump(),
             "log": spec.kes.log.model_dump(),
             "keystore": {"kind": spec.kms, **keystore.context},
@@ -208,11 +208,15 @@ def _kes(spec: Spec, site: Site, keystore: Contribution) -> list[Resource]:
     ]
 
 
+def _key_names(spec: Spec) -> list[str]:
+    """The default key and those that buckets have of their own: kesdeploy makes them, and nobody else may."""
+    return list(dict.fromkeys((spec.key_name, *(bucket.key for bucket in spec.minio.buckets if bucket.key))))
+
+
 def _keys(spec: Spec) -> list[Resource]:
-    names = dict.fromkeys((spec.key_name, *(bucket.key for bucket in spec.minio.buckets if bucket.key)))
     return [
         resource
-        for name in names
+        for name in _key_names(spec)
         for resource in (
             Resource(f"key/{name}", Key(name), (KES,)),
             Resource(f"fingerprint/{name}", Fingerprint(name), (f"key/{name}",)),

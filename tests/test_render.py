@@ -193,7 +193,7 @@ def test_text_survives_hcl(value):
 
 
 CONTEXT = {
-    "key_name": "minio-backend-default-key",
+    "keys": ["minio-backend-default-key"],
     "minio_identity": "a" * 64,
     "operator_identity": "b" * 64,
     "cache": {"any": "5m", "unused": "30s", "offline": "0s"},
@@ -216,9 +216,9 @@ def test_the_configuration_of_kes(golden):
     golden("render/kes-config-fs.yaml", render("kes/kes-config.yaml.j2", CONTEXT))
 
 
-def test_minio_may_never_create_its_default_key():
-    config = yaml.safe_load(render("kes/kes-config.yaml.j2", CONTEXT | {"key_name": "other"}))
-    assert config["policy"]["minio"]["deny"] == ["/v1/key/create/other"]
+def test_minio_may_create_no_key_of_the_deployment():
+    config = yaml.safe_load(render("kes/kes-config.yaml.j2", CONTEXT | {"keys": ["other", "photos-key"]}))
+    assert config["policy"]["minio"]["deny"] == ["/v1/key/create/other", "/v1/key/create/photos-key"]
 
 
 def test_the_environment_of_minio(golden):

@@ -174,7 +174,7 @@ KNOBS = [
     ({"minio__auto_encryption": False}, {ENV}),
     ({"minio__drives": 4}, {ENV, MINIO}),
     ({"minio__buckets": [{"name": "photos"}]}, {"bucket/photos"}),
-    ({"minio__buckets": [{"name": "a-b", "key": "k"}]}, {"bucket/a-b", "key/k", "fingerprint/k"}),
+    ({"minio__buckets": [{"name": "a-b", "key": "k"}]}, {"bucket/a-b", "key/k", "fingerprint/k", "file/kes-config"}),
     ({"kes__cache__any": "1m"}, {CONFIG}),
     ({"kes__cache__unused": "1m"}, {CONFIG}),
     ({"kes__cache__offline": "1m"}, {CONFIG}),

@@ -10,6 +10,12 @@ import pytest
 import yaml
 from commandline import RELEASE, Cli, engine_holds, inspect, left, podman
 
+from kesdeploy import pki, services
+from kesdeploy.errors import ServiceError
+from kesdeploy.home import Home
+from kesdeploy.keystores import FIELDS
+from kesdeploy.spec import load
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -36,6 +42,30 @@ def test_a_lost_key_is_not_replaced(running: Cli, objects: Objects, tmp_path: Pa
     (tmp_path / KEY).rename(key)
     running.again()
     objects.assert_intact()
+
+
+@pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
+def test_a_bucket_with_a_key_of_its_own(running: Cli, objects: Objects) -> None:
+    """kesdeploy makes that key too, and MinIO may not: neither beside it, nor in its place when it is lost."""
+    done = running.again("--set", "minio.buckets=[{name: own, key: own-key}]")
+    assert {("reload", "container/kes-server"), ("create", "key/own-key")} <= set(done.changes)
+    objects.put("own", "cat", b"meow" * 1000)
+    assert objects.head("own", "cat")["x-amz-server-side-encryption-aws-kms-key-id"].endswith("own-key")
+    home = Home(running.name, running.folder)
+    spec = load(home.spec.read_text(), {}, FIELDS)
+    operator = pki.identity(home.identity("operator")[1].read_bytes())
+    assert services.kes(spec, home).describe_key("own-key")["created_by"] == operator
+
+    running("stop")
+    (running.folder / "kes" / "own-key").unlink()
+    assert "own-key" in running("up", expect=9).err
+    assert not is_running(running, "minio-server")
+    minio = services.kes(spec, home, identity="minio")
+    for key in ("own-key", KEY):
+        with pytest.raises(ServiceError) as denied:
+            minio.create_key(key)
+        assert denied.value.status == 403
+    minio.create_key("another")
 
 
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
