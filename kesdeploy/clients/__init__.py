@@ -68,13 +68,17 @@ class Door:
 
 
 def message(answer: Answer) -> str:
-    """The server's own words: `message` or `errors` of a JSON body, the text of any other, else the status."""
+    """The server's own words: what a JSON body calls so, the text of any other, else the status."""
     try:
         body = json.loads(answer.body)
+        # Entrust's is a text; Azure's and Google's hold the message in a mapping.
+        error = body.get("error")
+        told = error.get("message") if isinstance(error, dict) else error
         # MinIO's KMS API capitalises what its S3 API has in XML.
         code_and_words = ": ".join(body[part] for part in ("Code", "Message") if body.get(part))
-        words = body.get("message") or "; ".join(body.get("errors") or []) or code_and_words
-    except (ValueError, AttributeError):
+        listed = "; ".join(body.get("errors") or [])
+        words = body.get("message") or told or listed or code_and_words or body.get("codeDesc") or ""
+    except (ValueError, AttributeError, TypeError):
         words = answer.body.decode(errors="replace").strip()
     return str(words)[:400] or f"HTTP {answer.status}"
 

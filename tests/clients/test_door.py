@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kesdeploy.clients import Door, served_certificate
+from kesdeploy.clients import Answer, Door, message, served_certificate
 from kesdeploy.errors import ServiceError
 from kesdeploy.pki import describe
 
@@ -67,3 +67,23 @@ def test_no_certificate_where_nothing_listens(silent):
         with pytest.raises(ServiceError) as caught:
             served_certificate("127.0.0.1", where, timeout=0.2)
         assert (caught.value.status, words in caught.value.because) == (0, True), caught.value.because
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('{"message":"key does not exist"}', "key does not exist"),
+        ('{"errors":["a","b"]}', "a; b"),
+        ('{"Code":"XMinio","Message":"no"}', "XMinio: no"),
+        ('{"error":"Box not found"}', "Box not found"),
+        ('{"error":{"code":"Forbidden","message":"no access"}}', "no access"),
+        ('{"code":5,"codeDesc":"NCERRUnauthorizedAccess"}', "NCERRUnauthorizedAccess"),
+        ('{"code":5,"codeDesc":"NCERRUnauthorizedAccess","message":"Wrong password."}', "Wrong password."),
+        ("plain text\n", "plain text"),
+        ('{"errors":[{}]}', '{"errors":[{}]}'),
+        ('{"x":1}', "HTTP 418"),
+        ("", "HTTP 418"),
+    ],
+)
+def test_the_servers_own_words(body, words):
+    assert message(Answer(418, {}, body.encode())) == words
