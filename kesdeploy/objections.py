@@ -34,6 +34,12 @@ def objections(error: ValidationError, model: type[BaseModel], prefix: str = "")
         yield f"{path}: {_what(item, model)}" if path else _what(item, model)
 
 
+def is_secret(model: type[BaseModel], path: str) -> bool:
+    """Whether the field at this dotted path is marked as a secret."""
+    found = _at(model, tuple(path.split(".")))
+    return found is not None and (_marked(found) or any(_marked(part) for part in _parts(found)))
+
+
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(word), list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

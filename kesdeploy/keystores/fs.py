@@ -5,11 +5,14 @@ KES keeps each key as a file of mode 0600, unencrypted: whoever reads the disk r
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from kesdeploy.engines import Mount
 from kesdeploy.keystores.words import Contribution, Question, Site, Work
 from kesdeploy.spec import KeystoreFields, Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KEYS = "kes"
 
@@ -25,6 +28,7 @@ class Fs:
     title: ClassVar[str] = "Files on this machine"
     summary: ClassVar[str] = "no KMS at all: keys are plain files (0600) in the deployment's folder; for trying out"
     fields: ClassVar[type[KeystoreFields]] = FsFields
+    kes_paths: ClassVar[Mapping[str, str]] = {"fs.path": ""}
 
     def components(self, spec: Spec) -> tuple[str, ...]:  # noqa: ARG002
         return ()

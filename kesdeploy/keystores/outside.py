@@ -42,6 +42,7 @@ class Outside:
     """The part of `Keystore` that is the same for every KMS that others run."""
 
     kind: ClassVar[str]
+    kes_paths: ClassVar[Mapping[str, str]] = {}
 
     def credentials(self, fields: KeystoreFields) -> tuple[Credential, ...]:
         """The secrets that are needed with these fields, which may be incomplete."""
@@ -143,16 +144,26 @@ class Outside:
 
 
 def secret(home: Home, name: str, source: str | None) -> str:
-    """A secret that the user brought. UsageError when its source holds none, or it was never given."""
+    """A secret that the user brought: where the spec says it is, or as it was kept once that place is gone.
+
+    UsageError when it is in neither, or KES could not be given it.
+    """
     from kesdeploy import given
     from kesdeploy.errors import UsageError
 
-    if source:
-        return given.read(name, source)
     kept = home.read_secret(name)
-    if not kept:
+    try:
+        value = given.read(name, source) if source else kept
+    except UsageError:
+        if not kept:
+            raise
+        value = kept
+    if not value:
         raise UsageError(f"{name} is not known yet", hint="kesdeploy up asks for it, on a terminal")
-    return kept
+    if value.strip().startswith("${") and value.strip().endswith("}"):
+        # kesconf/config.go, env.UnmarshalYAML: no quoting helps.
+        raise UsageError(f"KES cannot be given this {name}", because="it takes ${…} for a variable of its environment")
+    return value
 
 
 def at(fields: object, path: str) -> Any:

@@ -96,6 +96,8 @@ class Keystore(Protocol):
     title: ClassVar[str]
     summary: ClassVar[str]
     fields: ClassVar[type[KeystoreFields]]
+    kes_paths: ClassVar[Mapping[str, str]]
+    """Where KES's own configuration has what: its path below `keystore` -> our key, empty where we decide it."""
 
     def components(self, spec: Spec) -> tuple[str, ...]:
         """Images that it needs besides KES and MinIO."""

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kesdeploy.errors import CertificateError, ServiceError
 from kesdeploy.keystores.vault import door, external, managed, names, opening, ours, preflight, setup, theirs
 from kesdeploy.keystores.vault.fields import AppRole, VaultFields
+from kesdeploy.keystores.vault.kes import KES_PATHS
 from kesdeploy.keystores.vault.policy import kes_policy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kesdeploy.keystores.words import Contribution, Question, Site, Work
     from kesdeploy.spec import KeystoreFields, Spec
 
@@ -20,6 +23,7 @@ class Vault:
     title: ClassVar[str] = "OpenBao or HashiCorp Vault"
     summary: ClassVar[str] = "kesdeploy runs an OpenBao for you, or uses the Vault that you have"
     fields: ClassVar[type[KeystoreFields]] = VaultFields
+    kes_paths: ClassVar[Mapping[str, str]] = KES_PATHS
 
     def components(self, spec: Spec) -> tuple[str, ...]:
         fields = names.fields(spec)

@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 # would override KES's own configuration (vault/api, ReadEnvironment), so there are none.
 ENVIRONMENT = {"VAULT_CLIENT_TIMEOUT": "5s"}
 
+# Where KES's configuration has what our fields say, for `import`.
+KES_PATHS = {
+    "vault.endpoint": "address",
+    "vault.tls.ca": "ca",
+    "vault.status.ping": "status.ping",
+    **{f"vault.{name}": name for name in ("engine", "version", "namespace", "prefix")},
+    **{f"vault.approle.{name}": f"approle.{name}" for name in ("engine", "namespace", "id", "secret")},
+}
+
 
 def context(spec: Spec, endpoint: str, *, version: str, ca: str) -> dict[str, Any]:
     """The variables of `kes/keystore-vault.yaml.j2`; those of the login are filled in by Refs."""
