@@ -43,6 +43,8 @@ class Outside:
 
     kind: ClassVar[str]
     kes_paths: ClassVar[Mapping[str, str]] = {}
+    ca_variables: ClassVar[tuple[str, ...]] = ()
+    """What names the CA's file to KES where its configuration cannot. Read once: a new CA then restarts it."""
 
     def credentials(self, fields: KeystoreFields) -> tuple[Credential, ...]:
         """The secrets that are needed with these fields, which may be incomplete."""
@@ -79,16 +81,15 @@ class Outside:
             if (source := at(spec.keystore, c.path))
         ]
         authority = self._authority(getattr(spec.keystore, "ca", None))
+        ca, uses = f"/config/{self.kind}-ca.crt" if authority else "", tuple(r.address for r in authority[1:])
         return Contribution(
             resources=(*secrets, *authority),
-            context={
-                "ca": f"/config/{self.kind}-ca.crt" if authority else "",
-                **_with_room(self.context(spec), credentials),
-            },
+            context={"ca": ca, **_with_room(self.context(spec), credentials)},
             refs={c.path: Ref("secret", self.store(c.path)) for c in credentials},
-            uses=tuple(resource.address for resource in authority[1:]),
+            uses=uses,
+            restarts=uses if self.ca_variables else (),
             needs=tuple(secret.address for secret in secrets),
-            environment=self.environment(spec),
+            environment={**self.environment(spec), **(dict.fromkeys(self.ca_variables, ca) if ca else {})},
         )
 
     def asked(self, fields: KeystoreFields) -> tuple[Question, ...]:

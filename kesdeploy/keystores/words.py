@@ -44,6 +44,7 @@ class Contribution:
     resources: its own certificates, files, containers, bootstrap.
     context, refs: for its template `kes/keystore-KIND.yaml.j2`.
     uses: resources that the KES container reads (its configuration and certificates are added by the topology).
+    restarts: those of them that KES reads at its start alone.
     needs: resources that must be there before KES is configured.
     """
 
@@ -53,6 +54,7 @@ class Contribution:
     mounts: tuple[Mount, ...] = ()
     data: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    restarts: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[Port, ...] = ()
