@@ -136,7 +136,8 @@ def _certificate(deployment: Deployment, name: str, path: Path, problems: list[P
     days = info.days_left(deployment.now)
     if days < WARN_DAYS:
         code = "warning" if days >= 0 else "certificate"
-        problems.append(Problem(code, f"the certificate of {name} has {days} days left", hint))
+        lasts = f"has {days} days left" if days >= 0 else f"expired on {info.not_after:%Y-%m-%d}"
+        problems.append(Problem(code, f"the certificate of {name} {lasts}", hint))
     return {"name": name, "days_left": days, "not_after": f"{info.not_after:%Y-%m-%d}", "serial": info.serial}
 
 

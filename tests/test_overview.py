@@ -53,7 +53,7 @@ def test_status_changes_nothing(here):
         (lambda h: h.home.path("kes").rename(h.home.path("elsewhere")), "keystore", "MISSING"),
         (lambda h: setattr(h.store, "silent", True), "kms", "503"),
         (lambda h: setattr(h.store, "wrong", "kms:NotAuthorized"), "kms", "kms:NotAuthorized"),
-        (lambda h: h.later(days=400), "certificate", "kes-server"),
+        (lambda h: h.later(days=400), "certificate", "kes-server expired on 2027-07-03"),
     ],
 )
 def test_anything_else_is_7_and_says_what_to_do(here, break_it, code, words):

@@ -24,13 +24,17 @@ def refused(error: Exception) -> int:
         return UsageError.exit_code
     if isinstance(error, typer.Abort):
         return console.fail(KeyboardInterrupt())
-    help_ = f"{context.command_path if context else 'kesdeploy'} --help"
-    return console.fail(UsageError(words.rstrip("."), hint=help_), command=_command(context))
+    command = _command(context)
+    help_ = f"kesdeploy {command} --help" if command else "kesdeploy --help"
+    return console.fail(UsageError(words.rstrip("."), hint=help_), command=command or "kesdeploy")
 
 
 def _command(context: Any) -> str:
-    """The command as `--json` names it: `images list`, or the program's name while there is none."""
-    return context.command_path.partition(" ")[2] or "kesdeploy" if context else "kesdeploy"
+    """The command as it was typed (`images list`), empty while there is none."""
+    if context:
+        return str(context.command_path).partition(" ")[2]
+    # An option without its argument comes without a context, but only a command that is there has options.
+    return next((word for word in sys.argv[1:2] if not word.startswith("-")), "")
 
 
 def _json() -> bool:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kesdeploy.blocks import Block, Item, Lines, Table, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from kesdeploy.blocks import Mark
 
 Data = dict[str, Any]
+IMPORTED: Final[Sequence[tuple[str, Mark, str]]] = (
+    ("broken", "failed", "Does not work as it stands"),
+    ("changed", "note", "Done otherwise by kesdeploy"),
+    ("open", "warn", "For you to say"),
+)
 SANDBOX = "SANDBOX: kesdeploy's own stand-ins run here, not the real KES and MinIO. For trying things out only."
 
 
@@ -79,8 +86,12 @@ def status(data: Data) -> Iterable[Block]:
             ("Auto-encryption", "on" if data["auto_encryption"] else "off"),
         ),
     )
-    rows = [(c["name"], f"{c['days_left']} days left", c["not_after"]) for c in data["certificates"]]
+    rows = [(c["name"], _lasts(c["days_left"]), c["not_after"]) for c in data["certificates"]]
     yield Table(("certificate", "valid", "until"), rows)
+
+
+def _lasts(days: int) -> str:
+    return f"{days} days left" if days >= 0 else "EXPIRED"
 
 
 def listed(data: Data) -> Iterable[Block]:
@@ -110,6 +121,19 @@ def rendered(data: Data) -> Iterable[Block]:
 def written(data: Data) -> Iterable[Block]:
     yield Item("ok", f"wrote {data['file']}; nothing was started")
     yield Lines((f"kesdeploy up --config {data['file']}",))
+
+
+def imported(data: Data) -> Iterable[Block]:
+    for level, mark, title in IMPORTED:
+        remarks = [remark for remark in data["remarks"] if remark["level"] == level]
+        yield from (Text(title, style="bold") for _ in remarks[:1])
+        for remark in remarks:
+            yield Item(mark, f"{remark['where']}: {remark['what']}", [remark["why"]] if remark["why"] else ())
+    yield from (Item("warn", f"still lacking: {what}") for what in data["missing"])
+    if data["secrets"]:
+        yield Item("ok", f"kept from these files in {data['folder']}/secrets/: {', '.join(data['secrets'])}")
+    yield Item("ok", f"wrote {data['file']}")
+    yield Text(f"Next: kesdeploy plan --config {data['file']}, then kesdeploy up --config {data['file']}")
 
 
 def policy(data: Data) -> Iterable[Block]:

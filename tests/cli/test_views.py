@@ -1,0 +1,238 @@
+"""What people read: of every kind of result, what matters is there, and nothing says more than is true."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from kesdeploy.blocks import lines_of
+from kesdeploy.cli import views
+from kesdeploy.terminal import Terminal
+
+GOOD = {"name": "object", "ok": True, "evidence": "came back equal", "hint": "", "code": ""}
+OTHER = {"name": "MinIO is ready", "ok": True, "evidence": "answers 200", "hint": "", "code": ""}
+BAD = {"name": "KES", "ok": False, "evidence": "refused: no", "hint": "kesdeploy logs -n fs kes", "code": "service"}
+UP = {
+    "deployment": "fs",
+    "folder": "/home/me/minio-kes-fs",
+    "sandbox": False,
+    "endpoints": {"s3": "http://127.0.0.1:9000", "console": "http://127.0.0.1:9001", "kes": "https://127.0.0.1:7373"},
+    "user": "admin-1",
+    "password_file": "/home/me/minio-kes-fs/secrets/root-password",
+    "keep": ["secrets/", "ca/", "kes/"],
+    "checks": [OTHER, GOOD],
+    "changes": [{"verb": "create", "address": "pod/pod", "reason": "missing"}],
+    "unchanged": 13,
+}
+STATUS = {
+    "deployment": "fs",
+    "engine": {"name": "podman", "version": "4.3.1", "reason": "asked for", "rootless": False},
+    "sandbox": False,
+    "containers": [
+        {"name": "fs-kes-server", "state": "running", "image": "kes:1", "since": "2026-01-01 00:00:00", "restarts": 0},
+        {"name": "fs-minio-server", "state": "MISSING", "image": "", "since": "", "restarts": 0},
+    ],
+    "keystore": {"kind": "vault", "state": "SEALED"},
+    "kms": "UNREACHABLE (connection refused)",
+    "auto_encryption": False,
+    "certificates": [{"name": "kes-server", "days_left": 12, "not_after": "2026-01-13", "serial": "1f"}],
+    "endpoints": UP["endpoints"],
+    "drift": [],
+}
+
+
+def lines(view, data) -> list[str]:
+    shown = view(data)
+    return shown.splitlines() if isinstance(shown, str) else lines_of(shown, Terminal(io.StringIO()))
+
+
+def row(found: list[str], first: str) -> str:
+    """The one line of a table that begins with this word."""
+    (line,) = [line for line in found if line.split("  ")[0] == first]
+    return line
+
+
+# --- up
+
+
+def test_up_ends_with_how_to_log_in_and_what_to_keep():
+    found = lines(views.up, UP)
+    assert found[0] == "✓ proven: came back equal"
+    assert row(found, "S3").endswith("http://127.0.0.1:9000")
+    assert row(found, "Console").endswith("http://127.0.0.1:9001")
+    assert row(found, "KES").endswith("https://127.0.0.1:7373")
+    assert row(found, "User").endswith("admin-1")
+    assert row(found, "Password").endswith("in /home/me/minio-kes-fs/secrets/root-password")
+    assert row(found, "Use it").endswith('eval "$(kesdeploy env -n fs)"')
+    assert row(found, "Keep safe").endswith("/home/me/minio-kes-fs/ (secrets/, ca/, kes/)")
+    assert "loses every encrypted object" in found[-1]
+
+
+def test_an_up_that_changed_nothing_says_so_first():
+    assert lines(views.up, {**UP, "changes": []})[0] == "✓ fs: nothing to change (13 parts as they should be)"
+    assert not any("nothing to change" in line for line in lines(views.up, UP))
+
+
+def test_a_proof_that_failed_is_never_called_proven():
+    found = lines(views.up, {**UP, "checks": [OTHER, BAD, GOOD]})
+    assert not any("proven" in line for line in found)
+    assert found[:4] == [
+        "✓ MinIO is ready: answers 200",
+        "✗ KES: refused: no",
+        "  try: kesdeploy logs -n fs kes",
+        "✓ object: came back equal",
+    ]
+
+
+@pytest.mark.parametrize(("view", "data"), [(views.up, UP), (views.status, STATUS)])
+def test_the_sandbox_is_said_loudly_where_it_runs_and_only_there(view, data):
+    assert f"! {views.SANDBOX}" in lines(view, {**data, "sandbox": True})
+    assert not any("SANDBOX" in line for line in lines(view, data))
+
+
+def test_verify_shows_every_check_also_when_all_is_well():
+    assert lines(views.checked, {"checks": [OTHER, GOOD]}) == [
+        "✓ MinIO is ready: answers 200",
+        "✓ object: came back equal",
+    ]
+
+
+# --- plan
+
+
+def test_a_plan_is_a_table_with_reasons_and_counts_what_stays():
+    found = lines(views.planned, UP)
+    assert found[:2] == ["DO      WHAT     BECAUSE", "create  pod/pod  missing"]
+    assert found[-1] == "1 to change, 13 as they should be. Nothing was touched."
+
+
+def test_a_plan_without_changes():
+    assert lines(views.planned, {**UP, "changes": []}) == ["✓ fs: nothing to change"]
+
+
+# --- status, list
+
+
+def test_status_names_what_is_wrong_where_one_looks_for_it():
+    found = lines(views.status, STATUS)
+    assert row(found, "fs-kes-server").split() == [
+        *("fs-kes-server", "running", "kes:1", "2026-01-01", "00:00:00", "0"),
+    ]
+    assert row(found, "fs-minio-server").split() == ["fs-minio-server", "MISSING", "-", "-", "0"]
+    assert row(found, "Keystore").endswith("vault: SEALED")
+    assert row(found, "KMS").endswith("UNREACHABLE (connection refused)")
+    assert row(found, "Auto-encryption").endswith("off")
+    assert row(found, "Engine").endswith("podman 4.3.1 (asked for)")
+    assert row(found, "kes-server").split() == ["kes-server", "12", "days", "left", "2026-01-13"]
+
+
+def test_a_certificate_that_expired_is_not_said_to_have_days_left():
+    expired = [{"name": "kes-server", "days_left": -3, "not_after": "2026-01-01", "serial": "1f"}]
+    line = row(lines(views.status, {**STATUS, "certificates": expired}), "kes-server")
+    assert "EXPIRED" in line
+    assert "left" not in line
+
+
+def test_the_list_of_none_says_how_to_make_one():
+    assert lines(views.listed, {"deployments": []}) == ["No deployment here. kesdeploy up --kms fs makes one."]
+
+
+def test_the_list_says_where_each_is_and_how():
+    entry = {"name": "fs", "state": "degraded", "keystore": "fs", "engine": "podman", "s3": "http://x", "folder": "/f"}
+    found = lines(views.listed, {"deployments": [entry, {**entry, "name": "two", "state": "error: corrupt"}]})
+    assert row(found, "fs").split() == ["fs", "degraded", "fs", "podman", "http://x", "/f"]
+    assert "error: corrupt" in row(found, "two")
+
+
+# --- stop, down, destroy
+
+
+def test_stop_names_what_stopped_and_the_way_back():
+    found = lines(views.stopped, {"deployment": "fs", "stopped": ["fs-minio-server", "fs-kes-server"]})
+    assert found == ["✓ stopped: fs-minio-server, fs-kes-server. `kesdeploy start -n fs` brings it back."]
+
+
+def test_stop_of_what_did_not_run():
+    assert "nothing ran" in lines(views.stopped, {"deployment": "fs", "stopped": []})[0]
+
+
+def test_down_says_what_stays_and_destroy_does_not():
+    down = lines(views.removed, {"deployment": "fs", "removed": ["minio-kes-fs"], "kept": "/home/me/minio-kes-fs"})
+    destroy = lines(views.removed, {"deployment": "fs", "removed": ["minio-kes-fs", "/f"], "kept": ""})
+    assert down[0] == "✓ removed: minio-kes-fs"
+    assert "stay in /home/me/minio-kes-fs" in down[1]
+    assert destroy == ["✓ removed: minio-kes-fs, /f"]
+    assert "nothing was there" in lines(views.removed, {"deployment": "fs", "removed": [], "kept": ""})[0]
+
+
+# --- files
+
+
+def test_rendered_files_are_shown_as_they_are_or_named():
+    found = lines(views.rendered, {"files": {"config/a": "x: 1\n  y: 2\n", "/out/b": ""}})
+    assert found == ["# ---- config/a", "x: 1", "  y: 2", "", "✓ /out/b"]
+
+
+def test_init_names_the_file_and_the_next_command():
+    assert lines(views.written, {"file": "./x.yaml", "deployment": "fs"}) == [
+        "✓ wrote ./x.yaml; nothing was started",
+        "kesdeploy up --config ./x.yaml",
+    ]
+
+
+def test_a_policy_is_shown_as_it_is_pasted_and_its_absence_in_words():
+    text = 'path "kv/*" {\n  capabilities = ["read"]\n}\n'
+    assert lines(views.policy, {"policy": text, "keystore": "vault"}) == text.rstrip("\n").split("\n")
+    assert "'fs' needs no policy" in lines(views.policy, {"policy": "", "keystore": "fs"})[0]
+
+
+def test_a_schema_is_json():
+    assert json.loads(views.as_json({"title": "größe"})) == {"title": "größe"}
+    assert "größe" in views.as_json({"title": "größe"})
+
+
+# --- logs, doctor, images
+
+
+def test_a_log_line_has_its_time_and_who_said_it():
+    line = {"time": "2026-01-01T12:34:56.789012Z", "container": "kes", "stream": "stderr", "text": "two  blanks"}
+    assert lines(views.logged, {"lines": [line, {**line, "container": "minio", "text": ""}]}) == [
+        "12:34:56.789 kes      two  blanks",
+        "12:34:56.789 minio    ",
+    ]
+
+
+def test_doctor_marks_what_is_to_be_done_and_says_what_was():
+    findings = [
+        {"name": "engine", "verdict": "PASS", "evidence": "podman 4.3.1", "fix": ""},
+        {"name": "ulimits", "verdict": "WARN", "evidence": "1024", "fix": "kesdeploy doctor --fix"},
+        {"name": "socket", "verdict": "FAIL", "evidence": "none", "fix": "systemctl start podman.socket"},
+    ]
+    assert lines(views.examined, {"findings": findings, "done": ["wrote /etc/x"]}) == [
+        "✓ engine: podman 4.3.1",
+        "! ulimits: 1024",
+        "  try: kesdeploy doctor --fix",
+        "✗ socket: none",
+        "  try: systemctl start podman.socket",
+        "• wrote /etc/x",
+    ]
+
+
+def test_images_say_which_are_missing_and_what_is_known_against_them():
+    rows = [
+        {"component": "kes", "version": "1", "here": "quay.io/minio/kes:1", "advisories": ["CVE-1", "CVE-2"]},
+        {"component": "mc", "version": "2", "here": "", "advisories": []},
+    ]
+    found = lines(views.images, {"images": rows})
+    assert row(found, "kes").split(maxsplit=3)[2:] == ["quay.io/minio/kes:1", "CVE-1, CVE-2"]
+    assert row(found, "mc").split() == ["mc", "2", "MISSING", "-"]
+
+
+def test_an_archive_names_what_is_in_it():
+    assert lines(views.moved, {"file": "x.tar", "images": ["a:1", "b:2"]}) == ["✓ x.tar: a:1, b:2"]
+
+
+def test_a_tool_that_spoke_for_itself_is_not_repeated():
+    assert lines(views.nothing, {"anything": 1}) == []
