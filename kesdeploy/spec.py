@@ -15,27 +15,22 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     SerializeAsAny,
     ValidationError,
     model_validator,
 )
 
-from kesdeploy.durations import duration, milliseconds
 from kesdeploy.errors import Problem, SpecError
+from kesdeploy.kes_section import Kes
 from kesdeploy.objections import SECRET, did_you_mean, objections
+from kesdeploy.section import Duration, Section
 from kesdeploy.yamltext import parse
+
+__all__ = ["Duration", "Kes", "Section"]
 
 VERSION = 1
 DEFAULT_KEY = "minio-backend-default-key"
-
-
-class Section(BaseModel):
-    """A mapping of the spec: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class KeystoreFields(Section):
@@ -90,7 +85,6 @@ DeploymentName = Annotated[str, AfterValidator(deployment_name)]
 KeyName = Annotated[str, AfterValidator(_key_name)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]
 Address = Annotated[str, AfterValidator(_address)]
-Duration = Annotated[str, BeforeValidator(duration)]
 SecretSource = Annotated[str, AfterValidator(secret_source), Field(json_schema_extra=SECRET)]
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
 
@@ -150,30 +144,6 @@ class Minio(Section):
     """Encrypt objects of buckets that have no rule of their own."""
     drives: int = Field(default=1, ge=1, le=16)
     buckets: tuple[Bucket, ...] = ()
-
-
-class Cache(Section):
-    """How long KES keeps keys in memory."""
-
-    any: Duration = "5m"
-    unused: Duration = "30s"
-    offline: Duration = "0s"
-
-    @model_validator(mode="after")
-    def _some_time(self) -> Cache:
-        if not milliseconds(self.unused):
-            raise ValueError("kes.cache.unused: with 0s KES keeps every key for 30s at most; say how long")
-        return self
-
-
-class Log(Section):
-    error: Literal["off", "error", "warn", "info", "debug"] = "info"
-    audit: Literal["off", "info"] = "info"
-
-
-class Kes(Section):
-    cache: Cache = Cache()
-    log: Log = Log()
 
 
 class Spec(Section):
