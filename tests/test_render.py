@@ -205,8 +205,12 @@ MINIO = {
     "root_password": "p" * 32,
     "volumes": "/data",
     "console_url": "http://127.0.0.1:9001",
-    "kes_endpoint": "https://demo-kes-server:7373",
-    "api_key": "kes:v1:AGaV6VXHasF0FnaB60WdCOeTZ8eTIDikL4zlN16c8NAs",
+    "kes": {
+        "endpoint": "https://demo-kes-server:7373",
+        "ca": "/certs/CAs",
+        "certificate": False,
+        "api_key": "kes:v1:AGaV6VXHasF0FnaB60WdCOeTZ8eTIDikL4zlN16c8NAs",
+    },
     "key_name": "minio-backend-default-key",
     "auto_encryption": True,
 }
@@ -228,8 +232,20 @@ def test_the_environment_of_minio(golden):
 def test_minio_reads_its_environment_back():
     read = minio_reads(render("minio/minio.j2", MINIO | {"root_password": 'a"b $x #1 \\'}))
     assert read["MINIO_ROOT_PASSWORD"] == 'a"b $x #1 \\'
-    assert read["MINIO_KMS_KES_API_KEY"] == MINIO["api_key"]
+    assert read["MINIO_KMS_KES_API_KEY"] == MINIO["kes"]["api_key"]
     assert read["MINIO_KMS_AUTO_ENCRYPTION"] == "on"
+
+
+def test_a_login_with_a_certificate_has_no_api_key_and_public_roots_no_path():
+    kes = {"endpoint": "https://a:7373,https://b:7373", "ca": "", "certificate": True}
+    read = minio_reads(render("minio/minio.j2", MINIO | {"kes": kes}))
+    assert {name.removeprefix("MINIO_KMS_"): value for name, value in read.items() if "_KMS_" in name} == {
+        "KES_ENDPOINT": "https://a:7373,https://b:7373",
+        "KES_CERT_FILE": "/config/client.crt",
+        "KES_KEY_FILE": "/config/client.key",
+        "KES_KEY_NAME": "minio-backend-default-key",
+        "AUTO_ENCRYPTION": "on",
+    }
 
 
 def test_auto_encryption_off_is_not_said_at_all():

@@ -36,6 +36,9 @@ class Fs:
     def shared(self, fields: KeystoreFields) -> bool:  # noqa: ARG002
         return False
 
+    def elsewhere(self, spec: Spec) -> None:
+        """KES runs here."""
+
     def policy(self, spec: Spec) -> str:  # noqa: ARG002
         return ""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kesdeploy.home import Home
-    from kesdeploy.keystores.words import Site, Work
+    from kesdeploy.keystores.words import Elsewhere, Site, Work
     from kesdeploy.spec import KeystoreFields, Spec
 
 DENIED = (401, 403)
@@ -69,6 +69,9 @@ class Outside:
 
     def components(self, spec: Spec) -> tuple[str, ...]:  # noqa: ARG002
         return ()
+
+    def elsewhere(self, spec: Spec) -> Elsewhere | None:  # noqa: ARG002
+        return None
 
     def shared(self, fields: KeystoreFields) -> bool:  # noqa: ARG002
         return True

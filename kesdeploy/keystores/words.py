@@ -62,6 +62,21 @@ class Contribution:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """A KES that others run. None is deployed then, and MinIO's identity, which the keystore brings, is the only one.
+
+    ca: the PEM file to trust, as MinIO sees it; empty: the public roots alone.
+    certificate: MinIO logs in with a certificate, not with an API key.
+    secrets: resources that MinIO's identity is made of, where the user brought it.
+    """
+
+    endpoints: tuple[str, ...]
+    ca: str = ""
+    certificate: bool = False
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Question:
     """Something only the user can answer.
 
@@ -106,6 +121,9 @@ class Keystore(Protocol):
 
     def shared(self, fields: KeystoreFields) -> bool:
         """Whether others can reach it: then the default key gets a name that nobody else uses."""
+
+    def elsewhere(self, spec: Spec) -> Elsewhere | None:
+        """The KES that others run, where that is what holds the keys; None: kesdeploy runs KES. Pure."""
 
     def policy(self, spec: Spec) -> str:
         """What has to be granted on its side, ready to paste there; empty where nothing has. Pure."""

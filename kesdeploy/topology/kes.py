@@ -1,0 +1,132 @@
+"""KES's side of a deployment: a container of ours, or a service that others run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kesdeploy.engines import Mount, Port
+from kesdeploy.resources import Certificate, Container, File, Identity, Ref, Resource
+from kesdeploy.topology.names import (
+    CA,
+    CLIENT,
+    KES,
+    KES_CONFIG,
+    KES_LEAF,
+    KES_PORT,
+    NO_PROXY,
+    OPERATOR,
+    POD,
+    container_name,
+    server_names,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kesdeploy.keystores import Contribution, Elsewhere, Site
+    from kesdeploy.spec import Spec
+
+PART = "kes-server"
+
+
+@dataclass(frozen=True)
+class KesSide:
+    """KES as the rest of a deployment sees it, whoever runs it.
+
+    endpoints, ca: for MinIO, with the path as MinIO sees it; no path: the public roots alone.
+    certificate: whether MinIO logs in with the files `client.crt` and `client.key` of its configuration's folder;
+    otherwise with an API key, the one of `refs`.
+    ready: what has to be there before KES is asked for a key.
+    needs, uses: what MinIO's env file takes values from, and what MinIO itself reads besides.
+    """
+
+    endpoints: tuple[str, ...]
+    ca: str
+    ready: tuple[str, ...]
+    certificate: bool = False
+    refs: Mapping[str, Ref] = field(default_factory=lambda: {"kes.api_key": Ref("api-key", "minio")})
+    needs: tuple[str, ...] = (CLIENT,)
+    uses: tuple[str, ...] = ()
+    identities: tuple[Resource, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    ports: tuple[Port, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+
+def theirs(elsewhere: Elsewhere, keystore: Contribution) -> KesSide:
+    """A KES that others run: its keystore module brings MinIO's identity, and what MinIO reads because of it."""
+    return KesSide(
+        endpoints=elsewhere.endpoints,
+        ca=elsewhere.ca,
+        ready=keystore.needs,
+        certificate=elsewhere.certificate,
+        refs=keystore.refs,
+        needs=(CLIENT, *elsewhere.secrets),
+        uses=keystore.uses,
+    )
+
+
+def ours(spec: Spec, site: Site, keystore: Contribution) -> KesSide:
+    """A KES that is deployed, with two identities: MinIO's, and kesdeploy's own."""
+    leaf = Certificate(f"certs/{PART}", PART, server_names(spec, PART), ca_file="ca.crt")
+    return KesSide(
+        endpoints=(f"https://{container_name(spec.name, PART)}:{KES_PORT}",),
+        ca="/certs/CAs",
+        ready=(KES,),
+        identities=(
+            Resource(CLIENT, Identity("minio"), (CA,)),
+            Resource(OPERATOR, Identity("operator"), (CA,)),
+            Resource(KES_LEAF, leaf, (CA,)),
+        ),
+        resources=(_configuration(spec, keystore), _container(spec, site, keystore)),
+        ports=(Port(spec.network.bind, spec.network.kes_port, KES_PORT),),
+        hosts=(PART,),
+    )
+
+
+def _configuration(spec: Spec, keystore: Contribution) -> Resource:
+    config = File(
+        path="config/kes/kes-config.yaml",
+        template="kes/kes-config.yaml.j2",
+        context={
+            "keys": key_names(spec),
+            "cache": spec.kes.cache.model_dump(),
+            "log": spec.kes.log.model_dump(),
+            "keystore": {"kind": spec.kms, **keystore.context},
+        },
+        refs={
+            "minio_identity": Ref("identity", "minio"),
+            "operator_identity": Ref("identity", "operator"),
+            **{f"keystore.{name}": ref for name, ref in keystore.refs.items()},
+        },
+    )
+    return Resource(KES_CONFIG, config, (CLIENT, OPERATOR, *keystore.needs))
+
+
+def _container(spec: Spec, site: Site, keystore: Contribution) -> Resource:
+    uses = (KES_CONFIG, KES_LEAF, *keystore.uses)
+    pick = site.images["kes"]
+    container = Container(
+        name=container_name(spec.name, PART),
+        component="kes",
+        image=pick.image,
+        entrypoint=pick.entrypoint,
+        command=("server", "--config", "/config/kes-config.yaml"),
+        user=site.user,
+        mounts=(
+            Mount(site.path("certs/kes-server"), "/certs"),
+            Mount(site.path("config/kes"), "/config"),
+            *keystore.mounts,
+        ),
+        environment={**NO_PROXY, **keystore.environment},
+        data=keystore.data,
+        uses=uses,
+        reloads=tuple(address for address in uses if address not in keystore.restarts),
+    )
+    return Resource(KES, container, (POD, *uses, *keystore.needs))
+
+
+def key_names(spec: Spec) -> list[str]:
+    """The default key and those that buckets have of their own: kesdeploy makes them, and nobody else may."""
+    return list(dict.fromkeys((spec.key_name, *(bucket.key for bucket in spec.minio.buckets if bucket.key))))
