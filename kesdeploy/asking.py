@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from kesdeploy.errors import DataProtected, SpecError, UsageError
 from kesdeploy.home import Home, write_private
 from kesdeploy.opening import Wish
 from kesdeploy.result import Result
+from kesdeploy.spec import deployment_name
 
 if TYPE_CHECKING:
     from kesdeploy.console import Console
@@ -75,6 +76,31 @@ def write_spec(flags: dict[str, Any], out: Path, console: Console, *, ask: bool,
     opening.keep_secrets(wish, Home.of(spec.name))
     write_private(out, spec.text().encode(), 0o644)
     return Result("init", {"file": str(out), "deployment": spec.name})
+
+
+def import_files(files: list[Path], out: Path, name: str, *, force: bool) -> Result:
+    """Write what somebody's files say as a spec, and keep the secrets that stood in them."""
+    import yaml
+
+    from kesdeploy.importing import imported
+
+    if out.exists() and not force:
+        raise UsageError(f"{out} is there already", hint="kesdeploy import --out OTHER FILE, or --force to replace it")
+    found = imported(files, name)
+    home = Home.of(deployment_name(str(found.tree["name"])))
+    if home.ours:
+        raise UsageError(f"there is a deployment {home.name!r} already", hint=f"-n {home.name}2")
+    opening.keep_secrets(Wish("import", home.name, secrets=found.secrets), home)
+    write_private(out, yaml.safe_dump(found.tree, sort_keys=False, allow_unicode=True).encode(), 0o644)
+    data = {
+        "file": str(out),
+        "deployment": home.name,
+        "folder": str(home.root),
+        "secrets": sorted(found.secrets),
+        "remarks": [asdict(remark) for remark in found.remarks],
+        "missing": list(found.missing),
+    }
+    return Result("import", data)
 
 
 def write_files(result: Result, out: Path) -> Result:

@@ -1,0 +1,79 @@
+"""A compose file as the containers that it would start."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from kesdeploy.importing.services import Service, resolved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+def services(tree: Mapping[str, Any], where: str, base: Path) -> tuple[Service, ...]:
+    """Every service; what is not understood of one is left out."""
+    bodies = tree.get("services")
+    named = bodies.items() if isinstance(bodies, dict) else ()
+    return tuple(_service(str(name), body if isinstance(body, dict) else {}, where, base) for name, body in named)
+
+
+def _service(name: str, body: Mapping[str, Any], where: str, base: Path) -> Service:
+    return Service(
+        name=name,
+        where=where,
+        image=str(body.get("image") or ""),
+        command=(*_words(body.get("entrypoint")), *_words(body.get("command"))),
+        environment=_environment(body.get("environment")),
+        env_files=tuple(resolved(base, path) for path in _paths(body.get("env_file"))),
+        mounts=dict(_mounts(body.get("volumes"), base)),
+        ports=tuple(_ports(body.get("ports"))),
+    )
+
+
+def _words(given: object) -> tuple[str, ...]:
+    if isinstance(given, list):
+        return tuple(map(str, given))
+    try:
+        return tuple(shlex.split(str(given))) if given else ()
+    except ValueError:
+        return tuple(str(given).split())
+
+
+def _environment(given: object) -> dict[str, str]:
+    if isinstance(given, dict):
+        return {str(name): "" if value is None else str(value) for name, value in given.items()}
+    pairs = [str(item).partition("=") for item in given] if isinstance(given, list) else []
+    return {name: value for name, _, value in pairs}
+
+
+def _paths(given: object) -> list[str]:
+    """`env_file`: a path, several, or mappings with a `path`."""
+    items = given if isinstance(given, list) else [given] if given else []
+    return [str(item.get("path") if isinstance(item, dict) else item) for item in items]
+
+
+def _mounts(given: object, base: Path) -> Iterator[tuple[str, str]]:
+    for item in given if isinstance(given, list) else ():
+        if isinstance(item, dict) and item.get("target"):
+            yield str(item["target"]), resolved(base, str(item.get("source") or ""))
+        elif isinstance(item, str) and ":" in item:
+            source, target = item.split(":")[:2]
+            yield target, resolved(base, source)
+
+
+def _ports(given: object) -> Iterator[tuple[str, int, int]]:
+    for item in given if isinstance(given, list) else ():
+        if isinstance(item, dict):
+            yield from published(f"{item.get('host_ip', '')}:{item.get('published', '')}:{item.get('target', '')}")
+        else:
+            yield from published(str(item))
+
+
+def published(text: str) -> Iterator[tuple[str, int, int]]:
+    """`[ADDRESS:][HERE:]INSIDE[/tcp]`; nothing where a part is no number."""
+    address, _, numbers = text.partition("/")[0].rpartition(":")
+    address, _, here = address.rpartition(":") if address else ("", "", numbers)
+    if numbers.isdecimal() and (here or numbers).isdecimal():
+        yield address.strip("[]"), int(here or numbers), int(numbers)

@@ -1,0 +1,202 @@
+"""The containers of a compose file or of commands: which they are, and what is wrong with how they are started."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kesdeploy.importing.findings import Found, Remark
+from kesdeploy.importing.minio import from_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_PORTS = {9000: "network.s3_port", 9001: "network.console_port", 7373: "network.kes_port", 8200: "network.vault_port"}
+_GONE = {"--mlock": "v0.21", "--root": "v0.18", "--quiet": "v0.21", "-q": "v0.21"}
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Service:
+    """One container. mounts: path inside -> path here, or a volume's name. ports: (address, here, inside)."""
+
+    name: str
+    where: str
+    image: str = ""
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    env_files: tuple[str, ...] = ()
+    mounts: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[tuple[str, int, int], ...] = ()
+
+    @property
+    def component(self) -> str:
+        """kes, minio, vault, or empty for anything else."""
+        image = posixpath.basename(self.image.partition("@")[0]).partition(":")[0].lower()
+        for part, words in (("kes", ("kes",)), ("vault", ("vault", "openbao")), ("minio", ("minio",))):
+            nameless = not image or image.startswith("$")
+            if image in words or (nameless and any(word in self.name.lower() for word in words)):
+                return part
+        return "minio" if any("minio" in word for word in (image, *self.command[:1])) else ""
+
+    def on_this_machine(self, path: str) -> str | None:
+        """What a path in the container is here; None where nothing is mounted."""
+        below = [target for target in self.mounts if path == target or path.startswith(target.rstrip("/") + "/")]
+        if not below:
+            return None
+        target = max(below, key=len)
+        source = self.mounts[target]
+        return posixpath.join(source, path[len(target) :].lstrip("/")) if path != target else source
+
+    def option(self, name: str) -> str:
+        """The value of an option of its command, as `--name value` or `--name=value`."""
+        for position, word in enumerate(self.command):
+            if word.startswith(f"{name}="):
+                return word.partition("=")[2]
+            if word == name and position + 1 < len(self.command):
+                return self.command[position + 1]
+        return ""
+
+
+def from_service(service: Service) -> Found:
+    """What one container says, and what is wrong with it."""
+    remarks = (*_image(service), *(_CHECKS[service.component](service) if service.component else ()))
+    settings: dict[str, Any] = {}
+    for address, here, inside in service.ports:
+        remarks += tuple(_published(service, address, inside))
+        if inside in _PORTS and here != inside:
+            settings[_PORTS[inside]] = here
+    found = (
+        from_environment(service.environment, f"{service.where}: {service.name}")
+        if service.component == "minio"
+        else Found()
+    )
+    return Found({**settings, **found.settings}, found.secrets, (*remarks, *found.remarks))
+
+
+def _image(service: Service) -> Iterator[Remark]:
+    if service.component in ("kes", "minio") and service.image:
+        yield Remark(
+            "changed",
+            service.where,
+            f"image {service.image}",
+            "MinIO's images were withdrawn from the registries; kesdeploy knows where each can be had, and pins it",
+        )
+
+
+def _published(service: Service, address: str, inside: int) -> Iterator[Remark]:
+    if inside in _PORTS and address in ("", "0.0.0.0"):
+        yield Remark(
+            "changed",
+            service.where,
+            f"port {inside} is open to everybody",
+            "kesdeploy publishes on 127.0.0.1; --bind says otherwise",
+        )
+
+
+def _kes(service: Service) -> Iterator[Remark]:
+    place, command = f"{service.where}: {service.name}", service.command
+    for position, word in enumerate(command):
+        after = command[position + 1] if position + 1 < len(command) else ""
+        if word == "--auth" and (after.startswith("-") or not after):
+            yield Remark(
+                "broken",
+                place,
+                f"a bare --auth swallows {after or 'what follows'}",
+                "KES then looks for a configuration without a name: `Error: open : no such file or directory`",
+            )
+        elif word.startswith("--auth"):
+            yield Remark(
+                "broken",
+                place,
+                "--auth has no effect",
+                "KES takes it and ignores it; it is `tls: auth:` in the configuration now",
+            )
+        elif word in _GONE:
+            yield Remark(
+                "broken", place, f"{word} is an unknown flag", f"it went with {_GONE[word]}, and KES does not start"
+            )
+    if "tool" in command[:2] and "identity" in command[:3]:
+        yield Remark(
+            "broken", place, "`kes tool identity` is gone", "it is `kes identity`; kesdeploy makes identities itself"
+        )
+    config = service.option("--config")
+    if config and service.on_this_machine(config) is None:
+        yield Remark(
+            "broken", place, f"{config} is not mounted", f"mounted are: {', '.join(service.mounts) or 'no folders'}"
+        )
+    yield from _files(service, {"KES_CLIENT_KEY", "KES_CLIENT_CERT"})
+
+
+def _minio(service: Service) -> Iterator[Remark]:
+    place = f"{service.where}: {service.name}"
+    arguments = [word for word in service.command if word.startswith(("/", "http"))]
+    volumes = service.environment.get("MINIO_VOLUMES", "").strip("\"'").split()
+    for path in (*arguments, *volumes):
+        if path.startswith("http"):
+            yield Remark(
+                "changed",
+                place,
+                f"{path}: several machines",
+                "kesdeploy runs one MinIO, with 1 to 16 drives (minio.drives)",
+            )
+        elif service.mounts and service.on_this_machine(path.partition("{")[0].rstrip("/")) is None:
+            yield Remark("broken", place, f"{path} is not mounted", "the objects are gone with the container")
+    if service.command[:1] == ("gateway",) or service.command[1:2] == ("gateway",):
+        yield Remark("broken", place, "`minio gateway` is gone since 2022", "")
+    yield from _files(
+        service, {"MINIO_KMS_KES_CERT_FILE", "MINIO_KMS_KES_KEY_FILE", "MINIO_KMS_KES_CAPATH", "MINIO_CONFIG_ENV_FILE"}
+    )
+
+
+def _files(service: Service, names: set[str]) -> Iterator[Remark]:
+    """Variables that name files which no mount brings in."""
+    for name in sorted(names & service.environment.keys()):
+        path = service.environment[name]
+        if path and not path.startswith("$") and service.on_this_machine(path) is None:
+            yield Remark(
+                "broken",
+                f"{service.where}: {service.name}",
+                f"{name}={path} is not mounted",
+                f"mounted are: {', '.join(service.mounts) or 'no folders'}",
+            )
+
+
+def _vault(service: Service) -> Iterator[Remark]:
+    place = f"{service.where}: {service.name}"
+    if "-dev" in service.command or "--dev" in service.command or "VAULT_DEV_ROOT_TOKEN_ID" in service.environment:
+        yield Remark(
+            "broken",
+            place,
+            "Vault in development mode",
+            "it forgets every key when it stops, and no object can be read again; kesdeploy runs one that keeps them",
+        )
+
+
+def undefined_variables(text: str, service: Service, where: str) -> tuple[Remark, ...]:
+    """Variables of a KES configuration that its container does not have, with the one that may be meant."""
+    found = []
+    for name in dict.fromkeys(_VARIABLE.findall(text)):
+        if name not in service.environment:
+            others = [other for other in service.environment if "HASH" in other or "IDENTITY" in other]
+            meant = f" (it has {', '.join(others)})" if others else ""
+            found.append(
+                Remark(
+                    "broken",
+                    where,
+                    f"${{{name}}} is not set in the container {service.name}{meant}",
+                    f"KES ends with `referenced env. variable '{name}' not found`",
+                )
+            )
+    return tuple(found)
+
+
+def resolved(base: Path, path: str) -> str:
+    """A path of a compose file, as it is on this machine; a volume's name stays."""
+    return str(base / Path(path).expanduser()) if path.startswith((".", "~", "/")) else path
+
+
+_CHECKS = {"kes": _kes, "minio": _minio, "vault": _vault}

@@ -1,0 +1,210 @@
+"""Somebody's files, as they stand on the web, and wild ones: what is said of them, and the spec that comes out."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kesdeploy import lacking
+from kesdeploy.errors import KesdeployError, UsageError
+from kesdeploy.importing import commands, compose, imported
+from kesdeploy.importing.kes import from_kes_config
+from kesdeploy.importing.minio import from_environment
+from kesdeploy.importing.services import from_service
+from kesdeploy.keystores import KEYSTORES
+
+FILES = Path(__file__).parent / "files"
+IDENTITY = "ab" * 32
+
+
+def said(found) -> str:
+    lines = [f"{r.level:8}{r.where}: {r.what}\n        {r.why}" for r in found.remarks]
+    lacks = [f"lacking {what}" for what in found.missing]
+    return "\n".join([*lines, *lacks, "---", yaml.safe_dump(found.tree, sort_keys=False)])
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch) -> Path:
+    """A copy whose path is no part of what is said."""
+    shutil.copytree(FILES, tmp_path / "files")
+    monkeypatch.chdir(tmp_path / "files")
+    return Path()
+
+
+@pytest.mark.parametrize(
+    ("name", "given_files"),
+    [
+        ("tutorial", ["tutorial.sh"]),
+        ("tutorial-folder", ["config"]),
+        ("compose", ["compose/docker-compose.yml", "compose/kes-server-config.yml"]),
+    ],
+)
+def test_what_is_said_of_published_files(files, golden, name, given_files):
+    found = imported([files / file for file in given_files], "demo")
+    golden(f"importing/{name}.txt", said(found))
+    lacking.loaded(found.tree, KEYSTORES)
+
+
+def test_secrets_stand_beside_the_spec(files):
+    found = imported([files / "tutorial.sh"])
+    assert found.secrets == {"vault-approle-id": "VAULTAPPID", "vault-approle-secret": "VAULTAPPSECRET"}
+    assert "VAULTAPP" not in said(found)
+
+
+def kes(**changes):
+    tree = {
+        "admin": {"identity": "disabled"},
+        "tls": {"key": "/k", "cert": "/c"},
+        "keystore": {"fs": {"path": "/keys"}},
+        **changes,
+    }
+    return from_kes_config(tree, "kes.yaml", lambda _: None)
+
+
+def remarks(found) -> str:
+    return "\n".join(f"{r.where}: {r.what}; {r.why}" for r in found.remarks)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"keys": [{"name": "my-key"}]}, "KES creates none of them"),
+        ({"root": IDENTITY}, "root: has no effect"),
+        ({"admin": {}}, "no admin identity"),
+        ({"cache": {"expiry": {"any": "5m"}}}, "30 s at most"),
+        ({"policy": {"p": {"allow": ["/v1/key/*/name"]}}}, "/v1/key/*/name matches nothing"),
+        ({"keystore": {}}, "no keystore specified"),
+        ({"keystore": {"redis": {"a": 1}}}, "no keystore that kesdeploy knows"),
+        ({"tls": {"proxy": {"identities": ["x"]}}}, "does nothing with it"),
+        ({"adress": "0.0.0.0:1"}, "unknown key; did you mean 'address'?"),
+    ],
+)
+def test_what_kes_ignores_or_dies_of(changes, words):
+    assert words in remarks(kes(**changes))
+
+
+def test_what_a_kes_configuration_means():
+    found = kes(
+        address="0.0.0.0:7474",
+        cache={"expiry": {"any": "5m0s", "unused": "20s"}},
+        log={"error": "on", "audit": "off"},
+        keys=[{"name": "my-key"}],
+    )
+    assert found.settings == {
+        "network.kes_port": 7474,
+        "kes.cache.any": "5m0s",
+        "kes.cache.unused": "20s",
+        "kes.log.error": "info",
+        "kes.log.audit": "off",
+        "key_name": "my-key",
+        "keystore.fs": {},
+    }
+
+
+def test_a_variable_of_a_secret_is_where_the_secret_is_read_from():
+    approle = {"id": "${ROLE}", "secret": "${ SECRET }"}
+    found = kes(keystore={"vault": {"endpoint": "https://v:8200", "approle": approle}})
+    assert found.settings["keystore.vault.approle.id"] == "env:ROLE"
+    assert found.settings["keystore.vault.approle.secret"] == "env:SECRET"
+    assert not found.secrets
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"MINIO_KMS_KES_CA_PATH": "/x"}, "it is MINIO_KMS_KES_CAPATH"),
+        ({"MINIO_KMS_KES_ENDPOINT": "https://play.min.io:7373"}, "root key everybody had"),
+        ({"MINIO_KMS_KES_API_KEY": "k", "MINIO_KMS_KES_CERT_FILE": "c"}, "MinIO ends when both are set"),
+        ({"MINIO_KMS_KES_KEY_NAME": ""}, "for MinIO an empty variable is set"),
+        ({"MINIO_ROOT_USER": "envoy"}, "blanks the value"),
+        ({"MINIO_ACCESS_KEY": "minio"}, "it is MINIO_ROOT_USER now"),
+        ({"MINIO_KMS_SECRET_KEY": "k:v"}, "beside KES"),
+        ({"MINIO_KMS_VAULT_ENDPOINT": "x"}, "KES does"),
+    ],
+)
+def test_what_minio_ignores_or_dies_of(variables, words):
+    assert words in remarks(from_environment(variables, "minio"))
+
+
+def test_public_passwords_are_not_taken_over():
+    found = from_environment({"MINIO_ROOT_USER": "minioadmin", "MINIO_ROOT_PASSWORD": "minio123"}, "minio")
+    assert not found.settings
+    assert not found.secrets
+
+
+def test_a_password_of_their_own_is():
+    found = from_environment({"MINIO_ROOT_USER": "me", "MINIO_ROOT_PASSWORD": "a-real-one"}, "minio")
+    assert found.settings == {"minio.root_user": "me"}
+    assert found.secrets == {"root-password": "a-real-one"}
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("server --auth --config=/c/k.yaml", "a bare --auth swallows --config=/c/k.yaml"),
+        ("server --config /c/k.yaml --auth", "a bare --auth swallows what follows"),
+        ("server --config /c/k.yaml --auth=off", "--auth has no effect"),
+        ("server --config /c/k.yaml --root x", "--root is an unknown flag"),
+        ("tool identity new x", "`kes tool identity` is gone"),
+        ("server --config /d/k.yaml", "/d/k.yaml is not mounted"),
+    ],
+)
+def test_how_kes_is_started(tmp_path, command, words):
+    text = f"podman run -d --name kes -v ./c:/c quay.io/minio/kes:2024-01-11T13-09-29Z {command}\n"
+    (service,) = commands.services(text, "run.sh", tmp_path)
+    assert words in remarks(from_service(service))
+
+
+@pytest.mark.parametrize("path", ["nothing.txt", "gone.yaml", "empty"])
+def test_what_nobody_understands(tmp_path, path):
+    (tmp_path / "nothing.txt").write_text("hello\n")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError) as raised:
+        imported([tmp_path / path])
+    assert str(tmp_path / path) in raised.value.what
+
+
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=12),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(max_size=8), below, max_size=4),
+    max_leaves=12,
+)
+SECTIONS = st.sampled_from(["admin", "tls", "policy", "cache", "log", "keys", "keystore", "api", "address", "root"])
+BACKENDS = st.sampled_from(["fs", "vault", "aws", "azure", "gcp", "entrust", "fortanix", "gemalto", "kes"])
+
+
+@given(st.dictionaries(SECTIONS, TREES | st.dictionaries(BACKENDS, TREES, max_size=2), max_size=6))
+def test_no_kes_configuration_is_too_wild(tree):
+    found = from_kes_config(tree, "kes.yaml", lambda _: None)
+    assert all(remark.what for remark in found.remarks)
+
+
+KEYS = st.sampled_from(["image", "command", "entrypoint", "environment", "env_file", "volumes", "ports"])
+
+
+@given(
+    st.dictionaries(st.sampled_from(["kes", "minio", "vault", "web"]), TREES | st.dictionaries(KEYS, TREES), max_size=3)
+)
+def test_no_compose_file_is_too_wild(bodies):
+    for service in compose.services({"services": bodies}, "compose.yaml", Path("/base")):
+        from_service(service)
+
+
+@given(st.text(max_size=200))
+def test_no_commands_are_too_wild(text):
+    for service in commands.services(f"podman run {text}\ndocker pod create {text}", "run.sh", Path("/base")):
+        from_service(service)
+
+
+@given(st.binary(max_size=200))
+def test_no_file_is_too_wild(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("wild") / "file"
+    path.write_bytes(b"keystore:\n" + data)
+    with suppress(KesdeployError):
+        assert imported([path]).tree["name"]
