@@ -15,12 +15,12 @@ from kesdeploy.keystores.fortanix import Fortanix
 from kesdeploy.keystores.fs import Fs
 from kesdeploy.keystores.keysecure import KeySecure
 from kesdeploy.keystores.vault import Vault
-from kesdeploy.keystores.words import Contribution, Keystore, Pick, Question, Site, Work
+from kesdeploy.keystores.words import Contribution, Elsewhere, Keystore, Pick, Question, Site, Work
 
 if TYPE_CHECKING:
     from kesdeploy.spec import KeystoreFields, Spec
 
-__all__ = ["FIELDS", "KEYSTORES", "Contribution", "Keystore", "Pick", "Question", "Site", "Work", "of"]
+__all__ = ["FIELDS", "KEYSTORES", "Contribution", "Elsewhere", "Keystore", "Pick", "Question", "Site", "Work", "of"]
 
 KEYSTORES: dict[str, Keystore] = {
     keystore.kind: keystore
