@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import keystores, opening
-from kesdeploy.errors import DataProtected, SpecError, UsageError
+from kesdeploy.deployment import clock
+from kesdeploy.errors import DataProtected, KesdeployError, SpecError, UsageError
 from kesdeploy.home import Home, write_private
 from kesdeploy.opening import Wish
 from kesdeploy.result import Result
 from kesdeploy.spec import deployment_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kesdeploy.console import Console
+    from kesdeploy.spec import Spec
 
 
 def completed(wish: Wish, console: Console, *, ask: bool, always: bool = False) -> Wish:
@@ -33,11 +38,35 @@ def completed(wish: Wish, console: Console, *, ask: bool, always: bool = False) 
         raise SpecError("something is missing", found=problems, hint="kesdeploy init asks for it, on a terminal")
     from kesdeploy.wizard import ask_spec
 
-    answered, secrets = ask_spec(body, keystores.KEYSTORES, console, secrets_stored=stored, network=always)
+    prove = partial(_prove, home, console, wish.timeout)
+    answered, secrets = ask_spec(body, keystores.KEYSTORES, console, secrets_stored=stored, network=always, prove=prove)
     for value in secrets.values():
         console.hide(value)
     overrides = {key: value for key, value in answered.items() if key != "version"}
     return replace(wish, name=str(answered["name"]), overrides=overrides, secrets={**wish.secrets, **secrets})
+
+
+@dataclass(frozen=True)
+class _Typed(Home):
+    """A deployment's folder in which the typed secrets seem to lie already."""
+
+    typed: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def read_secret(self, name: str) -> str | None:
+        return self.typed.get(name) or super().read_secret(name)
+
+
+def _prove(
+    home: Home | None, console: Console, timeout: float, spec: Spec, secrets: Mapping[str, str]
+) -> KesdeployError | None:
+    """What is wrong with these answers, asked of the KMS itself. Nothing is written, here or there."""
+    root = (home or Home.of(spec.name)).root
+    work = keystores.Work(spec, _Typed(spec.name, root, secrets), clock(), console, timeout)
+    try:
+        keystores.of(spec).preflight(work)
+    except KesdeployError as error:
+        return error
+    return None
 
 
 def _tree(wish: Wish, *, fresh: bool) -> tuple[Home | None, dict[str, Any]]:

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from kesdeploy import clash
-from kesdeploy.blocks import Lines, Table, Text
+from kesdeploy.blocks import Item, Lines, Table, Text
 from kesdeploy.errors import Interrupted, SpecError
 from kesdeploy.interview import Asker, Interview, Tree
 from kesdeploy.lacking import loaded, wrong
@@ -17,11 +17,14 @@ from kesdeploy.prompt import Choice
 from kesdeploy.topology import published
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from kesdeploy.errors import KesdeployError
     from kesdeploy.interview import Taken
     from kesdeploy.keystores import Keystore
     from kesdeploy.spec import Spec
+
+    Prove = Callable[[Spec, Mapping[str, str]], KesdeployError | None]
 
 _CHANGE, _LEAVE = "change", "leave"
 _NEXT: Final = (
@@ -30,7 +33,7 @@ _NEXT: Final = (
 )
 
 
-def ask_spec(
+def ask_spec(  # noqa: PLR0913 - what a test puts in the place of the world
     known: Mapping[str, Any],
     keystores: Mapping[str, Keystore],
     ask: Asker,
@@ -38,27 +41,40 @@ def ask_spec(
     secrets_stored: Collection[str] = (),
     network: bool = False,
     holder: Taken = clash.taken,
+    prove: Prove | None = None,
 ) -> tuple[Tree, dict[str, str]]:
     """The tree with every answer, and the secrets that were typed (name in `secrets/` -> value).
 
-    network: also ask who may connect. Raises SpecError when what is known is wrong already, Interrupted on Ctrl-C and
-    when the user leaves at the summary.
+    network: also ask who may connect. prove: tries the answers out on a KMS that others run. Raises SpecError when what
+    is known is wrong already, Interrupted on Ctrl-C and when the user leaves at the summary.
     """
     if found := wrong(known, keystores):
         raise SpecError("the spec is wrong", found=found, hint="correct that first, then run the same command again")
     interview = Interview(keystores, ask, holder, os.environ)
     while True:
-        tree, secrets = _answers(interview, dict(known), secrets_stored, network=network)
+        tree, secrets = interview.keystore(interview.name(interview.kms(dict(known))), secrets_stored)
+        tree = interview.key(tree)
+        _tried(loaded(tree, keystores), secrets, keystores, ask, prove)
+        tree = interview.buckets(interview.ports(interview.bind(tree) if network else tree))
         if _confirmed(loaded(tree, keystores), secrets, keystores, ask):
             return tree, secrets
 
 
-def _answers(
-    interview: Interview, tree: Tree, stored: Collection[str], *, network: bool
-) -> tuple[Tree, dict[str, str]]:
-    tree, secrets = interview.keystore(interview.name(interview.kms(tree)), stored)
-    tree = interview.key(tree)
-    return interview.buckets(interview.ports(interview.bind(tree) if network else tree)), secrets
+def _tried(
+    spec: Spec, secrets: Mapping[str, str], keystores: Mapping[str, Keystore], ask: Asker, prove: Prove | None
+) -> None:
+    """Show what a KMS of others has to allow, and try the answers out, while they can still be changed."""
+    keystore = keystores[spec.kms]
+    if not keystore.shared(spec.keystore):
+        return
+    ask.tell([Lines([""])])
+    policy = keystore.policy(spec)
+    if policy and ask.confirm("Show what your KMS has to allow KES?"):
+        ask.tell([Lines(policy.rstrip("\n").split("\n")), Lines([""])])
+    if prove and ask.confirm("Test these settings now?", default=True):
+        error = prove(spec, secrets)
+        below = [text for text in (error.because, error.hint) if text] if error else ()
+        ask.tell([Item("failed", error.what, below) if error else Item("ok", "they work")])
 
 
 def _confirmed(spec: Spec, secrets: Mapping[str, str], keystores: Mapping[str, Keystore], ask: Asker) -> bool:

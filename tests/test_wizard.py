@@ -4,14 +4,15 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pexpect
 import pytest
-from wizard_session import KEYSTORES
+from wizard_session import KEYSTORES, Remote
 
 from kesdeploy import lacking
 from kesdeploy.blocks import lines_of
-from kesdeploy.errors import Interrupted, SpecError
+from kesdeploy.errors import Interrupted, ServiceError, SpecError
 from kesdeploy.keystores import Vault
 from kesdeploy.terminal import Terminal
 from kesdeploy.wizard import ask_spec
@@ -129,6 +130,49 @@ def test_who_leaves_at_the_summary_leaves():
     assert script.asked == ["Buckets", "Is this right?", "What now"]
 
 
+class Shared(Remote):
+    """Others can reach it."""
+
+    kind: ClassVar[str] = "remote"
+
+    def shared(self, fields):
+        return True
+
+    def policy(self, spec):
+        return f"allow {spec.key_name}"
+
+
+def shared(script, **options):
+    return ask_spec(REMOTE, {"remote": Shared()}, script, holder=lambda *_: "", **options)
+
+
+def test_a_keystore_of_others_has_its_own_key_name_its_policy_and_a_trial():
+    tried = []
+    script = Script(SECRET, "", agrees=[True, True, True])
+    tree, secrets = shared(script, prove=lambda *given: tried.append(given))
+    assert script.asked[1:3] == ["Show what your KMS has to allow KES?", "Test these settings now?"]
+    assert tree["key_name"].startswith("minio-prod-")
+    assert f"allow {tree['key_name']}" in script.told
+    assert "they work" in script.told
+    ((spec, given),) = tried
+    assert (spec.key_name, given) == (tree["key_name"], secrets)
+
+
+def test_settings_that_do_not_work_are_told_with_the_reason():
+    error = ServiceError("nobody is there", because="connection refused", hint="start it")
+    script = Script(SECRET, "", agrees=[False, True, True])
+    shared(script, prove=lambda *_: error)
+    for words in ("nobody is there", "connection refused", "start it"):
+        assert words in script.told
+    assert "allow" not in script.told
+
+
+def test_a_keystore_of_ones_own_is_not_tried():
+    script = Script(SECRET, "")
+    wizard(script, REMOTE, prove=lambda *_: pytest.fail("nobody asked for it"))
+    assert script.asked == ["Token", "Buckets", "Is this right?"]
+
+
 FIRST = ("remote", "prod", "10.0.0.1", "mine", SECRET, "0.0.0.0", "", "one two")
 ROUND = ["Which KMS", "Name", "Address", "Prefix", "Token", "Open to", "Move all ports by", "Buckets", "Is this right?"]
 
@@ -203,7 +247,7 @@ def test_a_vault_of_the_environment_is_proposed_and_may_be_left_out(monkeypatch)
     monkeypatch.setenv("VAULT_NAMESPACE", "team")
     monkeypatch.delenv("VAULT_TOKEN", raising=False)
     known = {"keystore": {"vault": {}}, "name": "v", "minio": {"buckets": []}}
-    script = Script("", "", "none", "id", "secret")
+    script = Script("", "", "none", "id", "secret", agrees=(False, True))
     tree, secrets = ask_spec(known, {"vault": Vault()}, script, holder=lambda *_: "")
     assert tree["keystore"] == {"vault": {"address": "https://vault.example.org:8200/", "ca": "/etc/ca.pem"}}
     assert secrets == {"vault-approle-id": "id", "vault-approle-secret": "secret"}
