@@ -103,7 +103,7 @@ def _login(fields: EntrustFields) -> Step:
 
 
 def _box(fields: EntrustFields) -> Step:
-    role = "the user needs the Vault User Role on this box: kesdeploy policy"
+    role = "the user needs the Vault User Role on this box: kesdeploy policy entrust"
     missing = f"keystore.entrust.box_id: is there a box {fields.box_id!r} in this vault? If so, {role}"
     return Step(
         "/vault/1.0/GetBox/",
@@ -136,11 +136,11 @@ AUTHORITY = Question(
 STEPS = """\
 # {endpoint}: what KES's user needs. KeyControl has no policy file: these are steps in its web pages.
 #
-# 1. Vault {vault}, of type PASM.
-# 2. In it the box {box}, with these three left empty:
+# 1. The vault {vault}, of type PASM.
+# 2. In it a box {box!r}, with these three left empty:
 #      Secret Expiration, Secret Checkout Duration, Secret Rotation Duration
 #    The keys are secrets in this box: one that expires or changes makes objects unreadable.
-# 3. In it the user {user}, whose one-time password was changed.
+# 3. In it a user {user!r}, whose one-time password was changed.
 # 4. In it a policy:
 #      Name:    KES Service
 #      Role:    Vault User Role
