@@ -63,8 +63,15 @@ def answers(address: str, what: str, key: str, *, ca: Path | None = None, timeou
     try:
         return Door(address, ca=ca, timeout=timeout).ask("GET", "/")
     except ServiceError as error:
-        if "certificate" in error.because:
-            hint = "name the PEM file of the CA that signed it, and an address that is in its certificate"
-        else:
-            hint = f"{key}: is that the right address? curl -v {address}"
-        raise ServiceError(f"{what} cannot be reached at {address}", because=error.because, hint=hint) from error
+        raise ServiceError(
+            f"{what} cannot be reached at {address}", because=error.because, hint=_next(error.because, address, key)
+        ) from error
+
+
+def _next(because: str, address: str, key: str) -> str:
+    if "certificate" in because:
+        section = key.rpartition(".")[0]
+        return f"{section}.ca: the PEM file of the CA that signed it; {key}: a name that is in its certificate"
+    if "WRONG_VERSION_NUMBER" in because:
+        return f"{key}: it does not speak TLS there, and KES speaks nothing else"
+    return f"{key}: is that the right address? curl -v {address}"

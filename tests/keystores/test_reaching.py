@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import http.server
+import threading
+
 import pytest
 
 from kesdeploy.errors import CertificateError, ServiceError, UsageError
@@ -45,3 +48,16 @@ def test_nobody_answers(monkeypatch):
     assert raised.value.status == 0
     assert raised.value.because == "connection refused"
     assert "keystore.x.endpoint" in raised.value.hint
+
+
+def test_a_server_without_tls(monkeypatch):
+    monkeypatch.setattr("kesdeploy.keystores.reaching.refuse_loopback", lambda *_: None)
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+    try:
+        with pytest.raises(ServiceError) as raised:
+            answers(f"https://127.0.0.1:{server.server_port}", "the KMS", "keystore.x.endpoint", timeout=2)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert "does not speak TLS" in raised.value.hint
