@@ -68,7 +68,8 @@ def stop(wish: Wish, report: Reporter) -> Result:
     home = opening.existing(wish)
     with opening.opened(wish, home, report) as deployment:
         running = [c for c in deployment.engine.containers(deployment.labels) if c.running]
-        for container in sorted(running, key=lambda c: _stop_order(c.labels.get(ADDRESS, ""))):
+        running.sort(key=lambda c: _stop_order(c.labels.get(ADDRESS, "")))
+        for container in running:
             with report.step(f"stop {container.name}"):
                 deployment.engine.stop(container.name, timeout=STOP_TIMEOUT)
         return Result("stop", {"deployment": home.name, "stopped": [c.name for c in running]})

@@ -46,14 +46,14 @@ def document(done: Done) -> dict[str, Any]:
     return found
 
 
-def run_here(*arguments: str, home: Path) -> Done:
+def run_here(*arguments: str, home: Path, stdin: str = "") -> Done:
     """The same in this process: the entry of the installed command, without the time that a process takes to start."""
     out, err, handlers = io.StringIO(), io.StringIO(), {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
     environment = {"KESDEPLOY_HOME": str(home), "CONTAINER_HOST": "unix:///nonexistent/podman.sock"}
     try:
         with (
             mock.patch.object(sys, "argv", ["kesdeploy", *arguments]),
-            mock.patch.object(sys, "stdin", io.StringIO()),
+            mock.patch.object(sys, "stdin", io.StringIO(stdin)),
             mock.patch.dict(os.environ, environment),
             contextlib.chdir(home),
             contextlib.redirect_stdout(out),

@@ -136,7 +136,7 @@ class MemoryEngine:
         self, name: str, *, tail: int | None = None, since: int | None = None, follow: bool = False
     ) -> Iterator[LogLine]:
         lines = self._logs.get(name, [])
-        return iter(lines[-tail:] if tail else list(lines))
+        return iter(list(lines) if tail is None else lines[len(lines) - min(tail, len(lines)) :])
 
     def exec(self, name: str, argv: tuple[str, ...], *, timeout: float) -> ExecResult:
         return ExecResult(0, b"", b"")

@@ -41,6 +41,7 @@ def env(
         from kesdeploy.environment import exports
         from kesdeploy.opening import Wish
 
+        views.refuse_other_shells(shell)
         return exports(Wish("env", name), console, only=only, kes=with_kes)
 
     run("env", work, views.exports(shell), json=json, verbose=verbose, reveal=True)

@@ -81,7 +81,7 @@ def logs(
     part: Annotated[str, typer.Argument(help="kes, minio or vault; all when left out.")] = "",
     name: o.Name = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    tail: Annotated[int, typer.Option("--tail", help="Only the last N lines of each.")] = 200,
+    tail: Annotated[int, typer.Option("--tail", min=0, help="Only the last N lines of each.")] = 200,
     json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:

@@ -179,14 +179,20 @@ def nothing(_: Data) -> str:
 
 def exports(shell: str) -> Callable[[Data], str]:
     """`export` lines for a shell; values are quoted for exactly that shell."""
-    from kesdeploy.errors import UsageError
 
     def view(data: Data) -> str:
-        if shell not in _SHELLS:
-            raise UsageError(f"no shell {shell!r}", hint=f"--shell {', '.join(_SHELLS)}")
+        refuse_other_shells(shell)
         return _SHELLS[shell](data["variables"])
 
     return view
+
+
+def refuse_other_shells(shell: str) -> None:
+    """UsageError for a shell that we cannot quote for."""
+    from kesdeploy.errors import UsageError
+
+    if shell not in _SHELLS:
+        raise UsageError(f"no shell {shell!r}", hint=f"--shell {', '.join(_SHELLS)}")
 
 
 def _sh(variables: dict[str, str]) -> str:

@@ -1,0 +1,199 @@
+"""status, list, verify, logs, policy, schema: what they show of a deployment that is well, broken or not there."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+
+import pytest
+from commands import run_here
+
+from kesdeploy import overview
+from kesdeploy.engines import LogLine
+from kesdeploy.errors import EngineError
+
+KES, MINIO, POD = "fs-kes-server", "fs-minio-server", "minio-kes-fs"
+
+
+# --- status
+
+
+def test_a_healthy_deployment_is_0(up, kesdeploy, ask):
+    done = kesdeploy("status")
+    assert done.stderr == ""
+    assert "running" in next(line for line in done.stdout.splitlines() if line.startswith(MINIO))
+    found = ask("status")
+    assert (found["command"], found["problems"], found["data"]["drift"]) == ("status", [], [])
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words", "hint"),
+    [
+        (lambda h: h.engine.dies(MINIO), f"{MINIO} is exited", "kesdeploy up -n fs"),
+        (lambda h: h.engine.remove_pod(POD, stop_timeout=1), f"{KES} is missing", "kesdeploy up -n fs"),
+        (lambda h: setattr(h.store, "silent", True), "MinIO is not ready", "kesdeploy logs -n fs"),
+        (lambda h: h.later(days=400), "the certificate of kes-server expired", "kesdeploy up -n fs"),
+        (lambda h: h.home.write("config/minio/minio", b"#"), "not as the spec wants it: file/minio-env", "plan -n fs"),
+    ],
+)
+def test_anything_else_is_7_with_what_to_type(up, kesdeploy, ask, break_it, words, hint):
+    break_it(up)
+    told = kesdeploy("status", expect=7).stderr.splitlines()
+    at = next(n for n, line in enumerate(told) if line.startswith(f"✗ {words}"))
+    assert told[at + 1].startswith("  try: ")
+    assert hint in told[at + 1]
+    problems = ask("status", expect=7)["problems"]
+    assert any(p["message"].startswith(words) and hint in p["hint"] for p in problems)
+
+
+def test_a_certificate_that_ends_soon_is_a_warning_and_0(up, kesdeploy, ask):
+    up.later(days=397 - 20)
+    assert kesdeploy("status").stderr.startswith("! the certificate of kes-server has 20 days left\n  try: ")
+    assert [p["code"] for p in ask("status")["problems"]] == ["warning"]
+
+
+def test_watching_looks_again_until_ctrl_c(up, monkeypatch, tmp_path):
+    looks, status = count(1), overview.status
+
+    def second_is_the_last(*given):
+        if next(looks) == 3:
+            raise KeyboardInterrupt
+        return status(*given)
+
+    monkeypatch.setattr(overview, "status", second_is_the_last)
+    monkeypatch.setattr("kesdeploy.cli.inspect.time.sleep", lambda _: up.engine.dies(KES))
+    done = run_here("status", "--watch", "--json", home=tmp_path)
+    states = [json.loads(line)["data"]["containers"][0]["state"] for line in done.stdout.splitlines()]
+    assert (done.returncode, states) == (0, ["running", "exited"])
+
+
+def test_watching_ends_when_there_is_nothing_more_to_watch(up, monkeypatch, tmp_path):
+    monkeypatch.setattr("kesdeploy.cli.inspect.time.sleep", lambda _: up.home.remove())
+    done = run_here("status", "--watch", home=tmp_path)
+    assert done.returncode == 2
+    assert "there is no deployment" in done.stderr
+    assert KES in done.stdout
+
+
+# --- list
+
+
+def test_the_list_shows_every_deployment_also_a_broken_one(up, kesdeploy, ask):
+    broken = up.home.root.parent / "minio-kes-broken"
+    (broken / "secrets").mkdir(parents=True)
+    (broken / "secrets" / ".kesdeploy").touch()
+    (broken / "kesdeploy.yaml").write_text("a: [")
+    states = {entry["name"]: entry["state"] for entry in ask("list")["data"]["deployments"]}
+    assert states["fs"] == "running"
+    assert states["broken"].startswith("error: ")
+    assert "broken" in kesdeploy("list").stdout
+
+
+def test_the_list_of_none_is_no_error(here, kesdeploy, ask):
+    assert ask("list")["data"] == {"deployments": []}
+    assert "kesdeploy up --kms fs" in kesdeploy("list").stdout
+
+
+# --- verify
+
+
+def test_verify_shows_each_check_and_is_0_or_7(up, kesdeploy, ask):
+    lines = kesdeploy("verify").stdout.splitlines()
+    assert len(lines) > 5
+    assert all(line.startswith("✓ ") for line in lines)
+    up.kes.denied.add("minio")
+    done = kesdeploy("verify", expect=7)
+    assert "✗ keystore holds the key: " in done.stdout
+    problems = ask("verify", expect=7)["problems"]
+    assert [p["code"] for p in problems] == ["check"]
+    assert problems[0]["message"].startswith("keystore holds the key: ")
+    assert problems[0]["hint"]
+
+
+def test_verify_restarts_kes_only_when_told(up, kesdeploy):
+    up.engine.calls.clear()
+    kesdeploy("verify")
+    assert not [call for call in up.engine.calls if call[0] in ("stop", "start")]
+    kesdeploy("verify", "--restart")
+    assert [call for call in up.engine.calls if call[0] in ("stop", "start")] == [("stop", KES), ("start", KES)]
+
+
+# --- logs
+
+
+@pytest.fixture
+def spoken(up):
+    up.engine._logs.clear()
+    for second, name, text in ((1, KES, "one"), (3, KES, "three"), (2, MINIO, "two")):
+        line = LogLine(f"2026-01-01T00:00:0{second}.123456789Z", "stderr", text)
+        up.engine._logs.setdefault(name, []).append(line)
+    return up
+
+
+def test_lines_are_in_order_of_time_with_who_said_them(spoken, kesdeploy, ask):
+    assert kesdeploy("logs").stdout == (
+        "00:00:01.123 kes      one\n00:00:02.123 minio    two\n00:00:03.123 kes      three\n"
+    )
+    (line,) = ask("logs", "minio")["data"]["lines"]
+    assert line == {"time": "2026-01-01T00:00:02.123456789Z", "container": "minio", "stream": "stderr", "text": "two"}
+
+
+def test_the_last_lines_of_one(spoken, kesdeploy):
+    assert kesdeploy("logs", "kes", "--tail", "1").stdout == "00:00:03.123 kes      three\n"
+
+
+@pytest.mark.parametrize("tail", ["-1", "many"])
+def test_a_tail_that_is_no_number_of_lines_is_refused(spoken, kesdeploy, tail):
+    refused = kesdeploy("logs", "--tail", tail, expect=2)
+    assert "--tail" in refused.stderr
+
+
+def test_none_of_the_last_lines_leaves_those_to_come(spoken, kesdeploy):
+    assert kesdeploy("logs", "--tail", "0").stdout == ""
+
+
+def test_following_is_one_document_a_line(spoken, kesdeploy):
+    done = kesdeploy("logs", "--follow", "--json")
+    assert {json.loads(line)["text"] for line in done.stdout.splitlines()} == {"one", "two", "three"}
+    assert min(kesdeploy("logs", "-f").stdout.splitlines()) == "00:00:01.123 kes      one"
+
+
+def test_a_part_that_there_is_none_of(spoken, kesdeploy):
+    refused = kesdeploy("logs", "bogus", expect=2)
+    assert refused.stderr.splitlines()[1:] == ["  because: there are kes, minio, vault", "  try: kesdeploy logs kes"]
+
+
+def test_an_engine_that_is_gone_is_3(up, kesdeploy, ask, monkeypatch):
+    def gone(*_):
+        raise EngineError("podman does not answer", hint="systemctl start podman.socket")
+
+    monkeypatch.setattr("kesdeploy.opening.open_engine", gone)
+    for command in ("status", "verify", "logs"):
+        assert kesdeploy(command, expect=3).stderr.splitlines()[0] == "error: podman does not answer"
+        assert ask(command, expect=3)["problems"][0]["code"] == "engine"
+    assert ask("list")["data"]["deployments"][0]["state"] == "error: podman does not answer"
+
+
+# --- policy, schema
+
+
+def test_a_policy_can_be_pasted(here, kesdeploy, ask):
+    text = kesdeploy("policy", "vault").stdout
+    assert 'path "kv/' in text
+    assert ask("policy", "vault")["data"]["policy"].rstrip("\n") == text.rstrip("\n")
+    assert "needs no policy" in kesdeploy("policy", "fs").stdout
+
+
+def test_the_schema_is_the_document_itself_for_editors(here, kesdeploy, ask):
+    plain = json.loads(kesdeploy("schema").stdout)
+    assert plain == ask("schema")["data"]
+    assert "keystore" in plain["properties"]
+
+
+def test_looking_changes_nothing(up, kesdeploy):
+    before = {p: p.read_bytes() for p in up.home.root.rglob("*") if p.is_file()}
+    up.engine.calls.clear()
+    for command in ("status", "list", "logs", "plan", "policy", "schema"):
+        kesdeploy(command)
+    assert {call[0] for call in up.engine.calls} == {"close"}
+    assert {p: p.read_bytes() for p in up.home.root.rglob("*") if p.is_file()} == before
