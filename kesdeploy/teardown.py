@@ -6,10 +6,11 @@ import tarfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import opening
+from kesdeploy import keystores, opening
 from kesdeploy.deployment import marks
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.errors import KesdeployError, StateError, UsageError
+from kesdeploy.opening import Wish
 from kesdeploy.state import StateFile, locked
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from kesdeploy.engines import Engine
     from kesdeploy.home import Home
-    from kesdeploy.opening import Wish
     from kesdeploy.report import Reporter
 
 STOP_TIMEOUT = 10
@@ -41,11 +41,24 @@ def _remove(home: Home, report: Reporter, *, data: bool) -> dict[str, Any]:
         engine.close()
     if not (gone or home.ours or home.hollow):
         raise UsageError(f"there is no deployment {home.name!r}", hint="kesdeploy list")
+    stay = remaining(home) if data else {}
     if data and (home.ours or home.hollow):
         with report.step(f"remove {home.root}"):
             home.remove()
         gone.append(str(home.root))
-    return {"deployment": home.name, "removed": gone, "kept": "" if data or not home.ours else str(home.root)}
+    kept = "" if data or not home.ours else str(home.root)
+    return {"deployment": home.name, "removed": gone, "kept": kept, "stay": stay}
+
+
+def remaining(home: Home) -> dict[str, Any]:
+    """The keys that stay in a keystore that others can reach: nothing of ours deletes them. Empty for one of our own."""
+    with suppress(KesdeployError, OSError):
+        spec = opening.load(Wish("destroy", home.name), home)
+        files = sorted(home.path("secrets").glob("fingerprint-*.json"))
+        names = [file.stem.removeprefix("fingerprint-") for file in files]
+        if names and keystores.of(spec).shared(spec.keystore):
+            return {"keystore": keystores.of(spec).title, "keys": names}
+    return {}
 
 
 def _recorded_engine(home: Home) -> str | None:

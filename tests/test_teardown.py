@@ -5,10 +5,11 @@ import tarfile
 import pytest
 from core_fixtures import World, world
 
-from kesdeploy import deploy, teardown
+from kesdeploy import deploy, keystores, teardown
 from kesdeploy.deployment import marks
 from kesdeploy.engines import ContainerSpec, PodSpec
 from kesdeploy.errors import EngineError, KesdeployError, UsageError
+from kesdeploy.home import Home
 from kesdeploy.opening import Wish
 from kesdeploy.report import Silent
 
@@ -112,3 +113,27 @@ def test_an_archive_that_is_there_is_not_overwritten(here, tmp_path):
 def test_a_folder_that_is_not_there(here, tmp_path):
     with pytest.raises(KesdeployError, match="cannot write"):
         teardown.save(here.home, tmp_path / "no" / "keys.tar.gz")
+
+
+@pytest.mark.parametrize(
+    ("keystore", "stay"),
+    [
+        ("vault: {address: 'https://v'}", {"keystore": "OpenBao or HashiCorp Vault", "keys": ["one", "two"]}),
+        ("fs: {}", {}),
+        ("vault: {}", {}),
+        ("nonsense", {}),
+    ],
+)
+def test_keys_that_others_can_reach_stay_and_are_named(tmp_path, keystore, stay):
+    home = Home("demo", tmp_path / "minio-kes-demo")
+    home.prepare()
+    home.write("kesdeploy.yaml", f"name: demo\nkeystore: {{{keystore}}}\n".encode())
+    for key in ("two", "one"):
+        home.write_secret(f"fingerprint-{key}.json", "{}")
+    assert teardown.remaining(home) == stay
+
+
+def test_destroy_says_what_stays(here, monkeypatch):
+    assert _remove(here, data=False)["stay"] == {}
+    monkeypatch.setattr(keystores.of(here.deployment.spec), "shared", lambda _: True, raising=False)
+    assert _remove(here, data=True)["stay"]["keys"] == ["minio-backend-default-key"]

@@ -111,6 +111,8 @@ def removed(data: Data) -> Iterable[Block]:
     yield Item("ok", f"removed: {', '.join(data['removed']) or 'nothing was there'}")
     if data["kept"]:
         yield Text(f"Data, keys and certificates stay in {data['kept']}; `kesdeploy up` brings all back.")
+    if stay := data.get("stay"):
+        yield Text(f"Not removed: {', '.join(stay['keys'])} in {stay['keystore']}. kesdeploy deletes no key there.")
 
 
 def rendered(data: Data) -> Iterable[Block]:
