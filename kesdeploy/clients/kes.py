@@ -103,7 +103,8 @@ class Kes:
 
     def _page(self, prefix: str) -> list[str]:
         answer = self._door.demand("GET", f"/v1/key/list/{_part(prefix)}", "KES does not list its keys")
-        return [name for name in answer.json().get("names") or [] if name]
+        # Of Entrust's, KES gives every key of the box, and as many empty names.
+        return [name for name in answer.json().get("names") or [] if name and name.startswith(prefix)]
 
     def generate(self, name: str, context: bytes = b"") -> DataKey:
         what = f"KES does not make a data key with {name!r}"

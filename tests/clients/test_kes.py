@@ -138,6 +138,11 @@ def test_a_short_listing_is_one_request(server, world):
     assert len(server.asked) == 1
 
 
+def test_names_that_were_not_asked_for(server, world):
+    server.answers["GET", "/v1/key/list/a"] = (200, b'{"names":["","","a1","b1"]}')
+    assert list(client(server, world).list_keys("a")) == ["a1"]
+
+
 def test_no_names_at_all(server, world):
     server.answers["GET", "/v1/key/list/x"] = (200, b'{"names":null}')
     assert list(client(server, world).list_keys("x")) == []
