@@ -51,7 +51,7 @@ def _remove(home: Home, report: Reporter, *, data: bool) -> dict[str, Any]:
 
 
 def remaining(home: Home) -> dict[str, Any]:
-    """The keys that stay in a keystore that others can reach: nothing of ours deletes them. Empty for one of our own."""
+    """The keys that stay in a keystore that others can reach: nothing here deletes them. Empty for one of our own."""
     with suppress(KesdeployError, OSError):
         spec = opening.load(Wish("destroy", home.name), home)
         files = sorted(home.path("secrets").glob("fingerprint-*.json"))
