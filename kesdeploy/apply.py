@@ -10,12 +10,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from kesdeploy import containers, ensure
+from kesdeploy import containers, ensure, keys
 from kesdeploy.errors import Interrupted, KesdeployError
 from kesdeploy.plan import Change, Plan, Verb
 from kesdeploy.resources import (
     Authority,
     Bootstrap,
+    BroughtIdentity,
     Bucket,
     Certificate,
     Container,
@@ -41,13 +42,14 @@ _DO: dict[type, Callable[[Deployment, Resource, Change], None]] = {
     Secret: ensure.ensure_secret,
     Authority: ensure.ensure_authority,
     Identity: ensure.ensure_identity,
+    BroughtIdentity: ensure.ensure_brought_identity,
     Certificate: ensure.ensure_certificate,
     Trust: ensure.ensure_trust,
     File: ensure.ensure_file,
     Pod: containers.ensure_pod,
     Container: containers.ensure_container,
     Bootstrap: containers.ensure_bootstrap,
-    Key: ensure.ensure_key,
+    Key: keys.ensure_key,
     Fingerprint: ensure.ensure_fingerprint,
     Bucket: ensure.ensure_bucket,
 }

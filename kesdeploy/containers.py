@@ -50,12 +50,13 @@ def ensure_container(deployment: Deployment, resource: Resource, change: Change)
         reload(deployment, resource)
         return
     as_of = deployment.state.value
+    if body.component in _BEFORE:
+        # First: who may not start goes on as it was.
+        _BEFORE[body.component](deployment)
     if change.verb is Verb.RESTART:
         engine.stop(body.name, timeout=body.stop_timeout)
     if change.verb in (Verb.CREATE, Verb.REPLACE):
         _create(deployment, resource)
-    if body.component in _BEFORE:
-        _BEFORE[body.component](deployment)
     deployment.state.has_mounted(resource.address, filled.mounted(body))
     engine.start(body.name)
     if body.component == "minio":

@@ -40,7 +40,9 @@ def up(wish: Wish, report: Reporter) -> Result:
         if wish.config:
             report.note(f"the spec is kept in {home.spec}: from now on, that is the one to edit")
         if not deployment.spec.network.loopback:
-            report.warn(f"published on {deployment.spec.network.bind}: other machines can reach S3, console and KES")
+            ports = topology.published(deployment.spec, deployment.keystore)
+            reached = ", ".join(name.removesuffix("_port") for name in ports)
+            report.warn(f"published on {deployment.spec.network.bind}: other machines can reach {reached}")
         apply.apply(plan, deployment)
         _wait_for_minio(deployment, wanted, plan)
         checks = _proved(deployment, wanted, plan)
@@ -99,15 +101,21 @@ def check(wish: Wish, report: Reporter, *, restart: bool = False) -> Result:
     with opening.opened(wish, home, report) as deployment:
         wanted = choosing.desired(deployment, choosing.recorded(deployment))
         if restart:
-            with report.step("restart KES"):
-                name = topology.container_name(home.name, "kes-server")
-                deployment.engine.stop(name, timeout=STOP_TIMEOUT)
-                deployment.engine.start(name)
-                kes = next(r.body for r in wanted if r.address == topology.KES)
-                assert isinstance(kes, Container)
-                containers.wait_ready(deployment, kes)
+            _restart_kes(deployment, wanted)
         checks = verify(deployment, wanted)
         return _checked(Result("verify", {"deployment": home.name, "checks": [asdict(c) for c in checks]}), checks)
+
+
+def _restart_kes(deployment: Deployment, wanted: tuple[Resource, ...]) -> None:
+    kes = next((r.body for r in wanted if r.address == topology.KES), None)
+    if kes is None:
+        hint = f"kesdeploy verify -n {deployment.name}"
+        raise UsageError("KES is not restarted", because="it is not ours: others run it", hint=hint)
+    assert isinstance(kes, Container)
+    with deployment.report.step("restart KES"):
+        deployment.engine.stop(kes.name, timeout=STOP_TIMEOUT)
+        deployment.engine.start(kes.name)
+        containers.wait_ready(deployment, kes)
 
 
 def render(wish: Wish, report: Reporter, *, secrets: bool) -> Result:
@@ -168,7 +176,7 @@ def _plan(deployment: Deployment, wanted: tuple[Resource, ...]) -> Plan:
 def _warn_of_a_new_ca(deployment: Deployment, plan: Plan) -> None:
     """Everything inside follows by itself; who was given the old one outside does not."""
     home, change = deployment.home, plan.change(topology.CA)
-    if change.verb is not Verb.KEEP and home.identity("operator")[0].exists():
+    if change.verb is not Verb.KEEP and home.identity("minio")[0].exists():
         deployment.report.warn(
             f"a new CA replaces the old one ({change.reason}): clients that trust the old one "
             f"need the new {home.ca_cert}, unless you put ca/ back from your copy"
@@ -182,7 +190,8 @@ def _preflight(deployment: Deployment, plan: Plan) -> None:
 
 def _wait_for_minio(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> None:
     """A MinIO that went on while KES was made again needs a moment to find it."""
-    if plan.verb(topology.MINIO) is Verb.KEEP and plan.verb(topology.KES) is not Verb.KEEP:
+    pending = {change.address for change in plan.pending}
+    if topology.KES in pending and topology.MINIO not in pending:
         body = next(r.body for r in wanted if r.address == topology.MINIO)
         assert isinstance(body, Container)
         containers.wait_ready(deployment, body)

@@ -50,6 +50,8 @@ class Deployment:
     now: datetime
     cancelled: Event
     adopt_key: bool = False
+    new_keys: bool = False
+    """Whether a server certificate that is issued gets a new key as well."""
 
     @property
     def name(self) -> str:

@@ -12,12 +12,12 @@ from kesdeploy import filled, given, home, pki, protection, services
 from kesdeploy.errors import CertificateError, DataProtected, KesdeployError, ServiceError
 from kesdeploy.resources import (
     Authority,
+    BroughtIdentity,
     Bucket,
     Certificate,
     File,
     Fingerprint,
     Identity,
-    Key,
     Resource,
     Secret,
     Trust,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kesdeploy.plan import Change
 
 # HTTP statuses of KES.
-BAD_REQUEST, NOT_FOUND = 400, 404
+BAD_REQUEST, FORBIDDEN, NOT_FOUND = 400, 403, 404
 FINGERPRINT_CONTEXT = b"kesdeploy"
 
 
@@ -75,6 +75,18 @@ def ensure_identity(deployment: Deployment, resource: Resource, _: Change) -> No
     deployment.home.write(f"secrets/{body.name}.crt", leaf.cert_pem)
 
 
+def ensure_brought_identity(deployment: Deployment, resource: Resource, _: Change) -> None:
+    body = resource.body
+    assert isinstance(body, BroughtIdentity)
+    brought = filled.brought(deployment, body)
+    certificate = brought.certificate
+    if not certificate:
+        request = filled.identity_request(body)
+        certificate = _authority(deployment).issue(request, deployment.now, brought.key).cert_pem
+    deployment.home.write(f"secrets/{body.name}.key", brought.key)
+    deployment.home.write(f"secrets/{body.name}.crt", certificate)
+
+
 def ensure_certificate(deployment: Deployment, resource: Resource, _: Change) -> None:
     """A leaf, over the key that is there: the same key keeps every pin and identity."""
     body, folder = resource.body, deployment.home
@@ -114,36 +126,6 @@ def ensure_file(deployment: Deployment, resource: Resource, _: Change) -> None:
     deployment.home.write(body.path, text.encode(), body.mode)
 
 
-def ensure_key(deployment: Deployment, resource: Resource, _: Change) -> None:
-    """Create the key, if it never was. One that data needs is not replaced by a new one of its name."""
-    assert isinstance(resource.body, Key)
-    kes = services.kes(deployment.spec, deployment.home)
-    try:
-        kes.describe_key(resource.name)
-    except ServiceError as error:
-        if error.status != NOT_FOUND:
-            raise
-        _refuse_to_replace(deployment, resource.name)
-        kes.create_key(resource.name)
-
-
-def _refuse_to_replace(deployment: Deployment, key: str) -> None:
-    if fingerprint_file(deployment, key).exists() or _data_needs(deployment, key):
-        raise DataProtected(
-            f"the key {key!r} is gone from the keystore, and a new one would not open the data that is here",
-            because="KES says: key does not exist",
-            hint="bring back the keystore that held it (kes/, vault/, or the external KMS), then: kesdeploy up",
-        )
-
-
-def _data_needs(deployment: Deployment, key: str) -> bool:
-    """Whether objects are here that were written with this key, as far as the disk and the spec tell."""
-    if key == deployment.spec.key_name and deployment.holds_data:
-        return True
-    buckets = (bucket.name for bucket in deployment.spec.minio.buckets if bucket.key == key)
-    return any(protection.bucket_holds_objects(deployment.home, name) for name in buckets)
-
-
 def fingerprint_file(deployment: Deployment, key: str) -> Path:
     return deployment.home.secret(f"fingerprint-{key}.json")
 
@@ -173,17 +155,28 @@ def ensure_fingerprint(deployment: Deployment, resource: Resource, _: Change) ->
 
 def _refuse_strange_key(deployment: Deployment, kes: Kes, key: str) -> None:
     """Another's key must not become ours by chance: who deletes it makes the data of both unreadable."""
-    ours = {pki.identity(deployment.home.identity(name)[0].read_bytes()) for name in ("minio", "operator")}
-    maker = kes.describe_key(key).get("created_by", "")
+    certificates = (deployment.home.identity(name)[0] for name in ("minio", "operator"))
+    ours = {pki.identity(certificate.read_bytes()) for certificate in certificates if certificate.exists()}
+    maker = _maker(kes, key)
     if maker not in ours:
         raise DataProtected(
             f"the key {key!r} is in the keystore already, and this deployment did not make it",
-            because=f"created by {maker or 'nobody that KES knows'}",
+            because=f"created by {maker or 'nobody that KES tells'}",
             hint="--key-name OTHER; or, when you know whose it is and want to share it: --adopt-key",
         )
 
 
 def _check_by_configuration(deployment: Deployment, kes: Kes) -> None:
+def _maker(kes: Kes, key: str) -> str:
+    """The identity that created the key; empty where KES does not tell us."""
+    try:
+        return str(kes.describe_key(key).get("created_by", ""))
+    except ServiceError as error:
+        if error.status != FORBIDDEN:
+            raise
+        return ""
+
+
     """The fingerprint is lost, the data is there: MinIO's own configuration tells whether this is the key."""
     key = deployment.spec.key_name
     if (sealed := protection.sealed_configuration(deployment.home)) is None:

@@ -49,19 +49,23 @@ def _s3(spec: Spec, home: Home, user: str, password: str, report: Reporter) -> d
 
 
 def _kes(spec: Spec, home: Home, *, roots: bool) -> dict[str, str]:
-    key = home.read("secrets/operator.key")
-    if key is None:
-        raise KesdeployError("kesdeploy's own KES identity is missing", hint=f"kesdeploy up -n {home.name}")
-    found = {"KES_SERVER": topology.kes_url(spec), "KES_API_KEY": pki.api_key_of(key)}
-    if roots:
-        found["SSL_CERT_FILE"] = str(_bundle(home))
-    return found
+    theirs = services.elsewhere(spec)
+    certificate, key = home.identity(services.kes_identity(spec))
+    if not key.exists():
+        raise KesdeployError("this deployment's KES identity is missing", hint=f"kesdeploy up -n {home.name}")
+    if theirs and theirs.certificate:
+        login = {"KES_CLIENT_CERT": str(certificate), "KES_CLIENT_KEY": str(key)}
+    else:
+        login = {"KES_API_KEY": pki.api_key_of(key.read_bytes())}
+    authority = services.kes_ca(spec, home)
+    bundle = {"SSL_CERT_FILE": str(_bundle(home, authority))} if roots and authority else {}
+    return {"KES_SERVER": topology.kes_url(spec), **login, **bundle}
 
 
-def _bundle(home: Home) -> Path:
-    """The system's roots and our CA: SSL_CERT_FILE replaces the roots for everything in that shell."""
+def _bundle(home: Home, authority: Path) -> Path:
+    """The system's roots and KES's CA: SSL_CERT_FILE replaces the roots for everything in that shell."""
     path = home.path("ca/bundle.crt")
     system = ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile
     there = Path(system).read_bytes() if Path(system).exists() else b""
-    write_private(path, there + b"\n" + home.ca_cert.read_bytes(), 0o644)
+    write_private(path, there + b"\n" + authority.read_bytes(), 0o644)
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +13,32 @@ from kesdeploy.plan import Seen
 
 if TYPE_CHECKING:
     from kesdeploy.deployment import Deployment
-    from kesdeploy.resources import Certificate, Container, File, Identity, Ref
+    from kesdeploy.resources import BroughtIdentity, Certificate, Container, File, Identity, Ref
 
 
 def leaf_request(body: Certificate) -> LeafRequest:
     return LeafRequest(body.common_name, body.names, Usage.SERVER)
 
 
-def identity_request(body: Identity) -> LeafRequest:
+def identity_request(body: Identity | BroughtIdentity) -> LeafRequest:
     """KES reads only the public key; the name is for people."""
     return LeafRequest(body.name, (), Usage.CLIENT, key="ed25519")
+
+
+@dataclass(frozen=True)
+class Brought:
+    """An identity as the user brought it, both in PEM. No certificate: we make one over the key."""
+
+    key: bytes = field(repr=False)
+    certificate: bytes = b""
+
+
+def brought(deployment: Deployment, body: BroughtIdentity) -> Brought:
+    """FileNotFoundError while its secrets are not there, CertificateError for an API key that is none."""
+    key = deployment.home.secret(body.key).read_text()
+    if not body.certificate:
+        return Brought(pki.key_of(key.strip()))
+    return Brought(key.encode(), deployment.home.secret(body.certificate).read_bytes())
 
 
 def leaf_seen(deployment: Deployment, certificate: Path, key: Path, request: LeafRequest) -> Seen | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kesdeploy import keystores, opening
+from kesdeploy import keystores, opening, pki
 from kesdeploy.errors import UsageError
 from kesdeploy.objections import did_you_mean
+from kesdeploy.resources import Ref
 from kesdeploy.result import Result
 
 if TYPE_CHECKING:
+    from kesdeploy.home import Home
     from kesdeploy.opening import Wish
 
 
@@ -20,6 +22,13 @@ def policy(wish: Wish) -> Result:
         raise UsageError(
             f"unknown KMS {wish.kms!r}{did_you_mean(wish.kms, keystores.KEYSTORES)}", hint=f"one of {known}"
         )
-    spec = opening.load(wish, opening.to_create(wish))
-    text = keystores.of(spec).policy(spec)
+    home = opening.to_create(wish)
+    spec = opening.load(wish, home)
+    text = _filled(keystores.of(spec).policy(spec), home)
     return Result("policy", {"deployment": spec.name, "keystore": spec.kms, "policy": text})
+
+
+def _filled(text: str, home: Home) -> str:
+    """With MinIO's identity in its place, once there is one."""
+    certificate = home.read("secrets/minio.crt")
+    return text.replace(str(Ref("identity", "minio")), pki.identity(certificate)) if certificate else text

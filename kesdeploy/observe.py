@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kesdeploy import ensure, filled, given, pki, services
+from kesdeploy import ensure, filled, given, keys, pki, services
 from kesdeploy.deployment import ADDRESS, DIGEST, Deployment
 from kesdeploy.ensure import NOT_FOUND
 from kesdeploy.errors import KesdeployError, ServiceError, StateError
@@ -12,6 +12,7 @@ from kesdeploy.plan import Seen
 from kesdeploy.resources import (
     Authority,
     Bootstrap,
+    BroughtIdentity,
     Bucket,
     Certificate,
     Container,
@@ -97,6 +98,21 @@ def _identity(deployment: Deployment, resource: Resource, _: Mapping[str, Seen])
     return filled.leaf_seen(deployment, certificate, key, filled.identity_request(resource.body))
 
 
+def _brought_identity(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
+    body = resource.body
+    assert isinstance(body, BroughtIdentity)
+    certificate, key = deployment.home.identity(body.name)
+    try:
+        there, brought = (certificate.read_bytes(), key.read_bytes()), filled.brought(deployment, body)
+    except FileNotFoundError:
+        return None
+    if there[1] != brought.key:
+        return Seen(reason="another one was brought")
+    if brought.certificate:
+        return Seen(reason="" if there[0] == brought.certificate else "another certificate was brought")
+    return filled.leaf_seen(deployment, certificate, key, filled.identity_request(body))
+
+
 def _certificate(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
     body, home = resource.body, deployment.home
     assert isinstance(body, Certificate)
@@ -141,10 +157,10 @@ def _bootstrap(deployment: Deployment, resource: Resource, found: Mapping[str, S
 
 def _key(deployment: Deployment, resource: Resource, found: Mapping[str, Seen]) -> Seen | None:
     assert isinstance(resource.body, Key)
-    if not _running(found, "container/kes-server"):
+    if not all(_running(found, need) for need in resource.needs if need.startswith("container/")):
         known = ensure.fingerprint_file(deployment, resource.name).exists()
         return Seen(unasked="KES") if known else None
-    return _asked("KES", lambda: services.kes(deployment.spec, deployment.home).describe_key(resource.name))
+    return _asked("KES", lambda: keys.find(services.kes(deployment.spec, deployment.home), resource.name))
 
 
 def _fingerprint(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
@@ -184,6 +200,7 @@ _LOOK: dict[type, Callable[[Deployment, Resource, Mapping[str, Seen]], Seen | No
     Secret: _secret,
     Authority: _authority,
     Identity: _identity,
+    BroughtIdentity: _brought_identity,
     Certificate: _certificate,
     Trust: _trust,
     File: _file,

@@ -76,7 +76,7 @@ def _containers(deployment: Deployment, problems: list[Problem]) -> list[dict[st
 
 
 def _expected(deployment: Deployment) -> list[str]:
-    parts = ["kes-server", "minio-server"]
+    parts = ["minio-server"] if services.elsewhere(deployment.spec) else ["kes-server", "minio-server"]
     if deployment.keystore.components(deployment.spec):
         parts.insert(0, deployment.spec.kms)
     return [topology.container_name(deployment.name, part) for part in parts]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from kesdeploy.resources import Certificate, Container, File, Identity, Resource, Trust
+from kesdeploy.resources import BroughtIdentity, Certificate, Container, File, Identity, Resource, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,8 @@ class Verb(StrEnum):
     DELETE = "delete"
 
 
+_MADE_FROM_OTHERS = (File, Certificate, Identity, BroughtIdentity, Trust)
+_SOURCES = ("authority/", "bootstrap/", "secret/")
 REMADE = (Verb.CREATE, Verb.REPLACE)
 
 
@@ -107,7 +109,7 @@ def _decide(resource: Resource, seen: Seen | None, verbs: Mapping[str, Verb]) ->
 def _differs(resource: Resource, seen: Seen, verbs: Mapping[str, Verb]) -> str:
     if seen.digest and seen.digest != resource.digest:
         return "its definition changed"
-    made = _remade_values(resource, verbs) if isinstance(resource.body, File | Certificate | Identity | Trust) else ""
+    made = _remade_values(resource, verbs) if isinstance(resource.body, _MADE_FROM_OTHERS) else ""
     return f"{made} changes" if made else ""
 
 

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 class Ref:
     """A value that exists only once the deployment does.
 
-    kind: `secret` (a file of `secrets/`), `api-key` or `identity` (of a KES identity of the deployment).
+    kind: `secret` (a file of `secrets/`), `api-key`, `certificate` or `identity` (of a KES identity of the deployment).
     """
 
-    kind: Literal["secret", "api-key", "identity"]
+    kind: Literal["secret", "api-key", "certificate", "identity"]
     name: str
 
     @property
     def secret(self) -> bool:
-        return self.kind != "identity"
+        return self.kind in ("secret", "api-key")
 
     def __str__(self) -> str:
         return f"<{self.kind} {self.name}>"
@@ -56,6 +56,18 @@ class Identity:
     """A KES identity of ours: an Ed25519 key, usable as API key and, signed by our CA, as a certificate."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class BroughtIdentity:
+    """A KES identity that the user brought, by the names of its secrets.
+
+    key: an API key; with a `certificate`, its private key in PEM.
+    """
+
+    name: str
+    key: str
+    certificate: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,6 +161,7 @@ Body: TypeAlias = (
     Secret
     | Authority
     | Identity
+    | BroughtIdentity
     | Certificate
     | Trust
     | File

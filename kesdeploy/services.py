@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kesdeploy import keystores
 from kesdeploy.errors import KesdeployError, ServiceError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kesdeploy.clients.kes import Kes
     from kesdeploy.clients.minio import Minio
     from kesdeploy.deployment import Deployment
     from kesdeploy.home import Home
+    from kesdeploy.keystores import Elsewhere
     from kesdeploy.spec import Spec
 
 REQUEST_TIMEOUT = 15.0
@@ -28,12 +32,36 @@ def port(spec: Spec, part: str) -> int:
     return {"kes-server": network.kes_port, "minio-server": network.s3_port}.get(part, network.vault_port)
 
 
-def kes(spec: Spec, home: Home, *, identity: str = "operator", timeout: float = REQUEST_TIMEOUT) -> Kes:
-    """KES as one of our identities: `operator` (kesdeploy's own) or `minio`."""
+def elsewhere(spec: Spec) -> Elsewhere | None:
+    """The KES that others run; None where kesdeploy runs it."""
+    return keystores.of(spec).elsewhere(spec)
+
+
+def kes_addresses(spec: Spec) -> tuple[str, ...]:
+    """Where this machine itself reaches KES."""
+    theirs = elsewhere(spec)
+    return theirs.endpoints if theirs else (f"https://{reach(spec)}:{spec.network.kes_port}",)
+
+
+def kes_ca(spec: Spec, home: Home) -> Path | None:
+    """The authority of KES's certificate; None for the public ones."""
+    if theirs := elsewhere(spec):
+        return home.path(f"config/minio/{theirs.ca}") if theirs.ca else None
+    return home.ca_cert
+
+
+def kes_identity(spec: Spec) -> str:
+    """Whom kesdeploy asks KES as, for itself and for the user: a KES that others run knows nobody but MinIO."""
+    return "minio" if elsewhere(spec) else "operator"
+
+
+def kes(spec: Spec, home: Home, *, identity: str = "", timeout: float = REQUEST_TIMEOUT) -> Kes:
+    """KES as `minio`; by default as `kes_identity` says."""
     from kesdeploy.clients.kes import Kes
 
-    certificate, key = home.identity(identity)
-    return Kes(f"https://{reach(spec)}:{spec.network.kes_port}", home.ca_cert, certificate, key, timeout)
+    address, *others = kes_addresses(spec)
+    pair = home.identity(identity or kes_identity(spec))
+    return Kes(address, kes_ca(spec, home), *pair, timeout, others=tuple(others))
 
 
 def root(spec: Spec, home: Home) -> tuple[str, str]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from kesdeploy.deployment import Deployment
     from kesdeploy.opening import Wish
 
-SERVER = {"mc": "minio-server", "kes": "kes-server"}
 INSTEAD = {"mc": 'eval "$(kesdeploy env)" and any S3 client', "kes": "kesdeploy verify, kesdeploy status"}
 
 
@@ -41,7 +40,8 @@ def run_tool(tool: str, wish: Wish, arguments: Sequence[str], report: Reporter) 
             overrides=choosing.overrides(deployment),
             report=Silent(),
         )[tool]
-        server = deployment.engine.container(topology.container_name(home.name, SERVER[tool]))
+        part = "minio-server" if tool == "mc" or services.elsewhere(deployment.spec) else "kes-server"
+        server = deployment.engine.container(topology.container_name(home.name, part))
         if server is None or not server.running:
             raise Unhealthy(f"{home.name} does not run", hint=f"kesdeploy up -n {home.name}")
         with tempfile.TemporaryDirectory(prefix="kesdeploy-", dir=home.root) as folder:
@@ -56,21 +56,31 @@ def run_tool(tool: str, wish: Wish, arguments: Sequence[str], report: Reporter) 
 def _credentials(tool: str, deployment: Deployment, folder: Path) -> dict[str, str]:
     """Write what the tool needs, and give the environment that points to it (paths, never secrets)."""
     home, spec = deployment.home, deployment.spec
-    (folder / "ca.crt").write_bytes(home.ca_cert.read_bytes())
     if tool == "kes":
-        for name, source in zip(("client.crt", "client.key"), home.identity("operator"), strict=True):
-            (folder / name).write_bytes(source.read_bytes())
-        return {
-            "KES_SERVER": f"https://{topology.container_name(home.name, 'kes-server')}:{topology.KES_PORT}",
-            "KES_CLIENT_CERT": "/kesdeploy/client.crt",
-            "KES_CLIENT_KEY": "/kesdeploy/client.key",
-            "SSL_CERT_FILE": "/kesdeploy/ca.crt",
-        }
+        return _kes_login(deployment, folder)
+    (folder / "ca.crt").write_bytes(home.ca_cert.read_bytes())
     user, password = services.root(spec, home)
     url = f"{'https' if spec.https else 'http'}://127.0.0.1:{topology.S3_PORT}"
     alias = {"url": url, "accessKey": user, "secretKey": password, "api": "S3v4", "path": "auto"}
     (folder / "config.json").write_text(json.dumps({"version": "10", "aliases": {"this": alias, home.name: alias}}))
     return {"SSL_CERT_FILE": "/kesdeploy/ca.crt", "HOME": "/kesdeploy"}
+def _kes_login(deployment: Deployment, folder: Path) -> dict[str, str]:
+    home, spec = deployment.home, deployment.spec
+    for name, source in zip(("client.crt", "client.key"), home.identity(services.kes_identity(spec)), strict=True):
+        (folder / name).write_bytes(source.read_bytes())
+    inside = f"https://{topology.container_name(home.name, 'kes-server')}:{topology.KES_PORT}"
+    found = {
+        "KES_SERVER": topology.kes_url(spec) if services.elsewhere(spec) else inside,
+        "KES_CLIENT_CERT": "/kesdeploy/client.crt",
+        "KES_CLIENT_KEY": "/kesdeploy/client.key",
+    }
+    authority = services.kes_ca(spec, home)
+    if authority is None:  # the public ones are in the image
+        return found
+    (folder / "ca.crt").write_bytes(authority.read_bytes())
+    return {**found, "SSL_CERT_FILE": "/kesdeploy/ca.crt"}
+
+
 
 
 def _flags(deployment: Deployment, folder: str, environment: dict[str, str], entrypoint: Sequence[str]) -> list[str]:

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("deploy", "overview", "environment", "toolbox", "image_store", "teardown", "granting"),
     ("opening", "choosing", "clash", "doctor", "doctor.*"),
     ("apply", "verify"),
-    ("containers", "observe", "gate", "ensure"),
+    ("containers", "observe", "gate", "ensure", "keys"),
     ("filled", "services"),
     ("deployment", "protection"),
     ("topology", "topology.*", "plan", "state"),

@@ -171,7 +171,7 @@ def test_a_change_of_minio_environment_restarts_minio_behind_the_gate(here):
     here.want(minio__auto_encryption=False)
     here.up()
     minio = "fs-minio-server"
-    assert here.engine.calls == [("stop", minio), ("signal", "fs-kes-server", "SIGHUP"), ("start", minio)]
+    assert here.engine.calls == [("signal", "fs-kes-server", "SIGHUP"), ("stop", minio), ("start", minio)]
 
 
 @pytest.mark.parametrize("moment", ["before the signal", "in the signal"])

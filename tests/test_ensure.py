@@ -6,7 +6,7 @@ import json
 import pytest
 from core_fixtures import World, spec_of, world
 
-from kesdeploy import ensure, pki, services
+from kesdeploy import ensure, keys, pki, services
 from kesdeploy.errors import CertificateError, DataProtected, KesdeployError, ServiceError, SpecError, UsageError
 from kesdeploy.plan import Change, Verb
 from kesdeploy.resources import Bucket, File, Key, Resource, Secret
@@ -151,7 +151,7 @@ def test_what_kes_would_ignore_is_refused(here, monkeypatch):
 
 
 def _ensure_key(here: World, name: str = KEY) -> None:
-    ensure.ensure_key(here.deployment, Resource(f"key/{name}", Key(name)), CHANGE)
+    keys.ensure_key(here.deployment, Resource(f"key/{name}", Key(name)), CHANGE)
 
 
 def _ensure_fingerprint(here: World) -> None:

@@ -55,6 +55,14 @@ def test_minio_is_not_started_while_its_identity_is_denied(here):
     assert ("start", MINIO) not in here.engine.calls
 
 
+def test_a_minio_that_may_not_start_again_is_not_stopped(here):
+    here.kes.denied.add("minio")
+    here.want(minio__auto_encryption=False)
+    with pytest.raises(ServiceError):
+        here.up()
+    assert here.engine.container(MINIO).running
+
+
 def test_every_key_of_the_deployment_is_looked_at(here):
     here.want(minio__buckets=[{"name": "own", "key": "own-key"}])
     here.up()

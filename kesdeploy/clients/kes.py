@@ -12,8 +12,10 @@ from kesdeploy.clients import Door, message
 from kesdeploy.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from kesdeploy.clients import Answer
 
 # A listing ends after this many names, and cannot be followed further.
 PAGE = 1024
@@ -38,10 +40,17 @@ class Status:
 
 
 class Kes:
-    """KES at an https address, as one identity. Every refusal is a ServiceError with KES's message and status."""
+    """KES at an https address, as one identity. Every refusal is a ServiceError with KES's message and status.
 
-    def __init__(self, address: str, ca: Path, certificate: Path, key: Path, timeout: float) -> None:
-        self._door = Door(address, ca=ca, pair=(certificate, key), timeout=timeout)
+    ca: the authority of its certificate, None for the public ones. others: further servers with the same keys, which
+    are asked while the one before does not answer.
+    """
+
+    def __init__(
+        self, address: str, ca: Path | None, certificate: Path, key: Path, timeout: float, others: tuple[str, ...] = ()
+    ) -> None:
+        doors = [Door(each, ca=ca, pair=(certificate, key), timeout=timeout) for each in (address, *others)]
+        self._door = _FirstOf(doors) if others else doors[0]
 
     def version(self) -> str:
         return str(self._door.demand("GET", "/version", "KES does not tell its version").json()["version"])
@@ -129,6 +138,23 @@ class Kes:
     def describe_identity(self, identity: str) -> dict[str, Any]:
         what = f"KES does not know the identity {identity[:12]}…"
         return dict(self._door.demand("GET", f"/v1/identity/describe/{_part(identity)}", what).json())
+
+
+class _FirstOf(Door):
+    """Several servers as one: who does not answer goes to the end of the line."""
+
+    def __init__(self, doors: list[Door]) -> None:
+        self._doors = doors
+
+    def ask(
+        self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        for door in self._doors[:-1]:
+            try:
+                return door.ask(method, path, body=body, headers=headers)
+            except ServiceError:
+                self._doors = [*self._doors[1:], door]
+        return self._doors[0].ask(method, path, body=body, headers=headers)
 
 
 def _listable(prefix: str) -> bool:

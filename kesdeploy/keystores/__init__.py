@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kesdeploy.keystores.entrust import Entrust
 from kesdeploy.keystores.fortanix import Fortanix
 from kesdeploy.keystores.fs import Fs
+from kesdeploy.keystores.kes import Kes
 from kesdeploy.keystores.keysecure import KeySecure
 from kesdeploy.keystores.vault import Vault
 from kesdeploy.keystores.words import Contribution, Elsewhere, Keystore, Pick, Question, Site, Work
@@ -30,6 +31,7 @@ KEYSTORES: dict[str, Keystore] = {
         Entrust(),
         Fortanix(),
         KeySecure(),
+        Kes(),
     )
 }
 FIELDS: dict[str, type[KeystoreFields]] = {kind: keystore.fields for kind, keystore in KEYSTORES.items()}

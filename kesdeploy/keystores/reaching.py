@@ -14,19 +14,20 @@ if TYPE_CHECKING:
     from kesdeploy.clients import Answer
 
 
-def refuse_loopback(address: str, key: str) -> None:
+def refuse_loopback(address: str, key: str, who: str = "KES") -> None:
     """In a pod, this machine's loopback is the pod's own: everything here would pass, and KES would find nobody.
 
-    key: where the address stands in the spec.
+    key: where the address stands in the spec. who: the one in the pod that is to reach it.
     """
     host = urlsplit(address).hostname or ""
     try:
-        loopback = ipaddress.ip_address(host).is_loopback
+        ip = ipaddress.ip_address(host)
+        loopback = ip.is_loopback or ip.is_unspecified
     except ValueError:
         loopback = host == "localhost" or host.endswith(".localhost")
     if loopback:
         raise UsageError(
-            f"KES cannot reach {address}",
+            f"{who} cannot reach {address}",
             because="it runs in a pod, where that address is the pod itself",
             hint=f"let it listen on an address of this machine, and name that in {key}",
         )

@@ -65,7 +65,7 @@ class Contribution:
 class Elsewhere:
     """A KES that others run. None is deployed then, and MinIO's identity, which the keystore brings, is the only one.
 
-    ca: the PEM file to trust, as MinIO sees it; empty: the public roots alone.
+    ca: the PEM file to trust, by its name in the folder of MinIO's configuration; empty: the public roots alone.
     certificate: MinIO logs in with a certificate, not with an API key.
     secrets: resources that MinIO's identity is made of, where the user brought it.
     """

@@ -56,14 +56,18 @@ class KesSide:
 
 def theirs(elsewhere: Elsewhere, keystore: Contribution) -> KesSide:
     """A KES that others run: its keystore module brings MinIO's identity, and what MinIO reads because of it."""
+    needs = (CLIENT, *elsewhere.secrets)
+    pair = _client_pair(needs) if elsewhere.certificate else ()
     return KesSide(
         endpoints=elsewhere.endpoints,
-        ca=elsewhere.ca,
+        ca=f"/config/{elsewhere.ca}" if elsewhere.ca else "",
         ready=keystore.needs,
         certificate=elsewhere.certificate,
-        refs=keystore.refs,
-        needs=(CLIENT, *elsewhere.secrets),
-        uses=keystore.uses,
+        refs=_api_key(pair),
+        needs=needs,
+        # A new certificate may be a new identity, and MinIO goes on with the old one until it is started again.
+        uses=(*keystore.uses, *(file.address for file in pair)),
+        resources=pair,
     )
 
 
@@ -83,6 +87,18 @@ def ours(spec: Spec, site: Site, keystore: Contribution) -> KesSide:
         ports=(Port(spec.network.bind, spec.network.kes_port, KES_PORT),),
         hosts=(PART,),
     )
+
+
+def _api_key(pair: tuple[Resource, ...]) -> dict[str, Ref]:
+    """MinIO's login, where it has no certificate: it takes one or the other."""
+    return {} if pair else {"kes.api_key": Ref("api-key", "minio")}
+
+
+def _client_pair(needs: tuple[str, ...]) -> tuple[Resource, ...]:
+    """MinIO's identity as the files that its env file names: a copy, for it may see nothing else of `secrets/`."""
+    parts = {"crt": Ref("certificate", "minio"), "key": Ref("secret", "minio.key")}
+    files = {part: File(f"config/minio/client.{part}", "text.j2", {}, {"text": ref}) for part, ref in parts.items()}
+    return tuple(Resource(f"file/minio-client-{part}", file, needs) for part, file in files.items())
 
 
 def _configuration(spec: Spec, keystore: Contribution) -> Resource:

@@ -1,0 +1,91 @@
+"""The keys that KES has to hold. kesdeploy alone makes them, and none is ever replaced by another of its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kesdeploy import pki, protection, services
+from kesdeploy.ensure import FORBIDDEN, NOT_FOUND, fingerprint_file
+from kesdeploy.errors import DataProtected, ServiceError
+from kesdeploy.resources import Key, Resource
+
+if TYPE_CHECKING:
+    from kesdeploy.clients.kes import Kes
+    from kesdeploy.deployment import Deployment
+    from kesdeploy.plan import Change
+
+
+def ensure_key(deployment: Deployment, resource: Resource, _: Change) -> None:
+    """Create the key, if it never was. One that data needs is not replaced by a new one of its name."""
+    assert isinstance(resource.body, Key)
+    kes = services.kes(deployment.spec, deployment.home)
+    try:
+        find(kes, resource.name)
+    except ServiceError as error:
+        if error.status == FORBIDDEN:
+            raise _not_allowed(deployment, resource.name, error) from error
+        if error.status != NOT_FOUND:
+            raise
+        _refuse_to_replace(deployment, resource.name)
+        _create(deployment, kes, resource.name)
+
+
+def find(kes: Kes, key: str) -> None:
+    """ServiceError 404 when KES has no such key, 403 when this identity may not use it."""
+    try:
+        kes.describe_key(key)
+    except ServiceError as error:
+        if error.status != FORBIDDEN:
+            raise
+        # To describe a key is a right of its own; what MinIO needs of it tells as much.
+        kes.generate(key)
+
+
+def _create(deployment: Deployment, kes: Kes, key: str) -> None:
+    try:
+        kes.create_key(key)
+    except ServiceError as error:
+        if error.status != FORBIDDEN:
+            raise
+        raise ServiceError(
+            f"the key {key!r} is not in that KES yet, and this deployment may not make it",
+            because=error.because,
+            hint=f"whoever runs it: kes key create {key}; then: kesdeploy up -n {deployment.name} --adopt-key",
+            status=FORBIDDEN,
+        ) from error
+    if services.elsewhere(deployment.spec):
+        deployment.report.warn(
+            f"that KES lets MinIO create {key!r}: MinIO would replace a lost key by a new one, which opens nothing. "
+            f"Ask for `deny: [/v1/key/create/{key}]` (kesdeploy policy -n {deployment.name})"
+        )
+
+
+def _not_allowed(deployment: Deployment, key: str, error: ServiceError) -> ServiceError:
+    theirs = services.elsewhere(deployment.spec)
+    if theirs is None:
+        return error
+    identity = pki.identity(deployment.home.identity("minio")[0].read_bytes())
+    return ServiceError(
+        f"that KES does not let identity {identity} use the key {key!r}",
+        because=f"{theirs.endpoints[0]}: {error.because}",
+        hint=f"kesdeploy policy -n {deployment.name}: what its operator has to allow; "
+        f"then: kesdeploy up -n {deployment.name} --adopt-key",
+        status=FORBIDDEN,
+    )
+
+
+def _refuse_to_replace(deployment: Deployment, key: str) -> None:
+    if fingerprint_file(deployment, key).exists() or _data_needs(deployment, key):
+        raise DataProtected(
+            f"the key {key!r} is gone from the keystore, and a new one would not open the data that is here",
+            because="KES says: key does not exist",
+            hint="bring back the keystore that held it (kes/, vault/, or the external KMS), then: kesdeploy up",
+        )
+
+
+def _data_needs(deployment: Deployment, key: str) -> bool:
+    """Whether objects are here that were written with this key, as far as the disk and the spec tell."""
+    if key == deployment.spec.key_name and deployment.holds_data:
+        return True
+    buckets = (bucket.name for bucket in deployment.spec.minio.buckets if bucket.key == key)
+    return any(protection.bucket_holds_objects(deployment.home, name) for name in buckets)
