@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy import keystores, opening
 from kesdeploy.deployment import clock
-from kesdeploy.errors import DataProtected, KesdeployError, SpecError, UsageError
+from kesdeploy.errors import DataProtected, Interrupted, KesdeployError, SpecError, UsageError
 from kesdeploy.home import Home, write_private
 from kesdeploy.opening import Wish
 from kesdeploy.result import Result
@@ -137,6 +137,19 @@ def write_files(result: Result, out: Path) -> Result:
     for path, text in result.data["files"].items():
         write_private(out / path, text.encode())
     return replace(result, data={**result.data, "files": {str(out / path): "" for path in result.data["files"]}})
+
+
+def confirm_ca(wish: Wish, console: Console, *, yes: bool) -> None:
+    """Say what a new CA costs, and have it agreed to. UsageError when nobody can be asked."""
+    home = opening.existing(wish)
+    console.note("a new CA: MinIO is restarted once, without S3 for a second or two")
+    console.note(f"clients outside that trust {home.ca_cert} need the new one afterwards")
+    if yes:
+        return
+    if not console.interactive:
+        raise UsageError("a new CA restarts MinIO", hint=f"kesdeploy rotate-certs --ca --yes -n {home.name}")
+    if not console.confirm("Go on?"):
+        raise Interrupted("not confirmed", hint="nothing was changed")
 
 
 def confirm_destroy(wish: Wish, console: Console, *, yes: bool, save: Path | None) -> None:

@@ -72,7 +72,7 @@ class Deployment:
     @property
     def holds_data(self) -> bool:
         """Whether MinIO has written anything that a lost key would make unreadable."""
-        return any(self.home.path("minio").glob("**/.minio.sys/config"))
+        return any((drive / ".minio.sys" / "config").exists() for drive in self.home.drives())
 
     def image_of(self, container: Container) -> str:
         """What a container runs, as it was chosen for its component.
@@ -86,6 +86,8 @@ class Deployment:
         """What a Ref stands for. FileNotFoundError while it does not exist, CertificateError when it is damaged."""
         if ref.kind == "secret":
             return self.home.path(f"secrets/{ref.name}").read_text()
+        if ref.kind == "certificate":
+            return self.home.identity(ref.name)[0].read_text()
         path = self.home.identity(ref.name)[1]
         try:
             key = path.read_bytes()

@@ -88,11 +88,12 @@ def ensure_brought_identity(deployment: Deployment, resource: Resource, _: Chang
 
 
 def ensure_certificate(deployment: Deployment, resource: Resource, _: Change) -> None:
-    """A leaf, over the key that is there: the same key keeps every pin and identity."""
+    """A leaf, over the key that is there unless new ones are wanted: the same key keeps every pin and identity."""
     body, folder = resource.body, deployment.home
     assert isinstance(body, Certificate)
     authority = _authority(deployment)
-    request, kept = filled.leaf_request(body), folder.read(f"{body.folder}/private.key")
+    request = filled.leaf_request(body)
+    kept = None if deployment.new_keys else folder.read(f"{body.folder}/private.key")
     try:
         leaf = authority.issue(request, deployment.now, kept)
     except CertificateError:
@@ -166,7 +167,6 @@ def _refuse_strange_key(deployment: Deployment, kes: Kes, key: str) -> None:
         )
 
 
-def _check_by_configuration(deployment: Deployment, kes: Kes) -> None:
 def _maker(kes: Kes, key: str) -> str:
     """The identity that created the key; empty where KES does not tell us."""
     try:
@@ -177,6 +177,7 @@ def _maker(kes: Kes, key: str) -> str:
         return ""
 
 
+def _check_by_configuration(deployment: Deployment, kes: Kes) -> None:
     """The fingerprint is lost, the data is there: MinIO's own configuration tells whether this is the key."""
     key = deployment.spec.key_name
     if (sealed := protection.sealed_configuration(deployment.home)) is None:

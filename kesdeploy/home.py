@@ -106,6 +106,11 @@ class Home:
         """Certificate and key of one of our KES identities."""
         return self.secret(f"{name}.crt"), self.secret(f"{name}.key")
 
+    def drives(self) -> tuple[Path, ...]:
+        """Every folder that may be one of MinIO's drives: `minio/` itself, or `minio/d1` and so on."""
+        minio = self.root / "minio"
+        return (minio, *sorted(minio.glob("d*")))
+
     def owner(self) -> str:
         """`uid:gid` of the folder (of the user who runs us while there is none)."""
         status = self.root.stat() if self.exists else None

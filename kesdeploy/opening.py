@@ -36,6 +36,7 @@ class Wish:
     """Typed or piped, by their names in `secrets/`."""
     adopt_key: bool = False
     """Whether a key that somebody else made may become the deployment's."""
+    new_keys: bool = False
 
     @property
     def kms(self) -> str:
@@ -148,7 +149,8 @@ def _engine(wanted: Spec, home: Home) -> Iterator[tuple[Engine, StateFile]]:
 
 
 def _deployment(wish: Wish, wanted: Spec, home: Home, engine: Engine, state: StateFile, report: Reporter) -> Deployment:
-    return Deployment(wanted, home, engine, state, report, wish.timeout, clock(), Event(), adopt_key=wish.adopt_key)
+    told = {"adopt_key": wish.adopt_key, "new_keys": wish.new_keys}
+    return Deployment(wanted, home, engine, state, report, wish.timeout, clock(), Event(), **told)
 
 
 def keep_secrets(wish: Wish, home: Home) -> None:

@@ -80,14 +80,12 @@ def sandbox(deployment: Deployment) -> bool | None:
 
 def bucket_holds_objects(home: Home, bucket: str) -> bool:
     """Whether any drive has an object of the bucket."""
-    minio = home.path("minio")
-    folders = (minio / bucket, *minio.glob(f"d*/{bucket}"))
-    return any(next(folder.rglob("xl.meta"), None) for folder in folders)
+    return any(next((drive / bucket).rglob("xl.meta"), None) for drive in home.drives())
 
 
 def sealed_configuration(home: Home) -> tuple[str, str] | None:
     """The key's name and the ciphertext (base64) in MinIO's own configuration: a fingerprint that is always there."""
-    for path in sorted(home.path("minio").glob(f"**/{CONFIG}/xl.meta")):
-        if found := _SEALED.search(path.read_bytes()):
+    for path in (drive / CONFIG / "xl.meta" for drive in home.drives()):
+        if path.is_file() and (found := _SEALED.search(path.read_bytes())):
             return found[1].decode(), found[2].decode()
     return None

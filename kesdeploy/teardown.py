@@ -88,7 +88,8 @@ def losses(home: Home) -> dict[str, Any]:
         if ".minio.sys" in meta.parts or "kesdeploy-proof" in meta.parts:
             continue
         objects += 1
-        size += sum(file.stat().st_size for file in meta.parent.rglob("*") if file.is_file())
+        with suppress(FileNotFoundError):  # MinIO may still be running
+            size += sum(file.stat().st_size for file in meta.parent.rglob("*") if file.is_file())
     keys = len(list(home.path("kes").iterdir())) if home.path("kes").is_dir() else 0
     return {"objects": objects, "bytes": size, "keys": keys}
 

@@ -195,10 +195,11 @@ class NotEncrypted(ServiceError):
 
 def _on_disk(deployment: Deployment, name: str, plain: bytes) -> str:
     """That the plaintext is in no file of the object, and that there are files at all."""
-    drives = deployment.home.path("minio")
-    files = [f for folder in drives.glob(f"**/{PROOF_BUCKET}/{name}") for f in folder.rglob("*") if f.is_file()]
+    folders = [drive / PROOF_BUCKET / name for drive in deployment.home.drives()]
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
     if not files:
-        raise ServiceError("the object is nowhere on disk", because=f"no {PROOF_BUCKET}/{name} below {drives}")
+        because = f"no {PROOF_BUCKET}/{name} below {deployment.home.path('minio')}"
+        raise ServiceError("the object is nowhere on disk", because=because)
     data = b"".join(file.read_bytes() for file in files)
     if plain[:40] in data or plain[-1000:] in data:
         raise NotEncrypted("the object lies on disk in the clear", because=str(files[0]))

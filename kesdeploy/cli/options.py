@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -95,6 +96,14 @@ NoInput = Annotated[
     bool, typer.Option("--no-input", help="Never ask; say what is missing instead.", show_default=False)
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.", show_default=False)]
+
+
+def days(text: str) -> timedelta:
+    """A time such as 30d or 12h."""
+    match = re.fullmatch(r"(\d{1,6})(d|h)", text.strip())
+    if not match:
+        raise UsageError(f"{text!r} is no number of days", hint="--if-expiring 30d")
+    return timedelta(**{{"d": "days", "h": "hours"}[match[2]]: int(match[1])})
 
 
 def seconds(text: str) -> float:

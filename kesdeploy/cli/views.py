@@ -11,7 +11,7 @@ from kesdeploy.blocks import Block, Item, Lines, Table, Text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from kesdeploy.blocks import Mark
+    from kesdeploy.terminal import Mark
 
 Data = dict[str, Any]
 IMPORTED: Final[Sequence[tuple[str, Mark, str]]] = (
@@ -123,6 +123,18 @@ def rendered(data: Data) -> Iterable[Block]:
 def written(data: Data) -> Iterable[Block]:
     yield Item("ok", f"wrote {data['file']}; nothing was started")
     yield Lines((f"kesdeploy up --config {data['file']}",))
+
+
+def rotated(data: Data) -> Iterable[Block]:
+    rows = [(c["name"], c["before"][-12:] or "none", c["serial"][-12:], c["not_after"]) for c in data["rotated"]]
+    if rows:
+        yield Table(("certificate", "serial before", "now", "until"), rows)
+    for kept in data["kept"]:
+        yield Text(f"{kept['name']}: kept, {kept['days_left']} days left")
+    for name in data["stopped"]:
+        yield Item("note", f"{name} does not run: it reads its certificate when it starts")
+    yield from _checks(data["checks"], quiet=True)
+    yield Item("ok", f"{len(rows)} renewed and served" if rows else "nothing to renew")
 
 
 def imported(data: Data) -> Iterable[Block]:

@@ -7,6 +7,7 @@ KES, MinIO and OpenBao all read.
 from kesdeploy.pki.authority import Authority, Leaf, LeafRequest, Usage
 from kesdeploy.pki.identity import api_key_of, identity, key_of, new_api_key
 from kesdeploy.pki.inspection import CertificateInfo, describe, reason_to_reissue, reason_to_replace
+from kesdeploy.pki.pem import split
 
 __all__ = [
     "Authority",
@@ -21,4 +22,5 @@ __all__ = [
     "new_api_key",
     "reason_to_reissue",
     "reason_to_replace",
+    "split",
 ]

@@ -21,6 +21,16 @@ def load_certificate(pem: bytes) -> Certificate:
         raise CertificateError("This is not a certificate in PEM", because=_first_line(error)) from error
 
 
+def split(pem: bytes) -> tuple[bytes, ...]:
+    """Every certificate of a PEM file by itself, in its order. Raises CertificateError when there is none."""
+    from cryptography.x509 import load_pem_x509_certificates
+
+    try:
+        return tuple(map(dump_certificate, load_pem_x509_certificates(pem)))
+    except ValueError as error:
+        raise CertificateError("This is not a certificate in PEM", because=_first_line(error)) from error
+
+
 def load_key(pem: bytes) -> PrivateKeyTypes:
     """An unencrypted private key: PKCS#8, PKCS#1 or SEC1. Raises CertificateError."""
     from cryptography.exceptions import UnsupportedAlgorithm
