@@ -75,12 +75,24 @@ class Handler(BaseHTTPRequestHandler):
         super().__init__(*args)
 
     def _any(self) -> None:
-        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        sent = self._chunks() if "chunked" in self.headers.get("Transfer-Encoding", "") else self._whole()
         path = self.path.partition("?")[0]
         self.appliance.asked.append(f"{self.command} {path}")
         body = json.loads(sent) if sent else None
         found = self.appliance.instead.get(path) or self.appliance.answer(self.command, self.path, self.headers, body)
         self._send(*found)
+
+    def _whole(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _chunks(self) -> bytes:
+        """KES does not say how long its requests are, except to KeyControl."""
+        found = b""
+        while size := int(self.rfile.readline(), 16):
+            found += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return found
 
     def _send(self, status: int, body: Any) -> None:
         text = b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
