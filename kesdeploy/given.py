@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -12,8 +13,15 @@ from kesdeploy.errors import UsageError
 LEAST_PASSWORD = 8
 
 
+def part(of: str, source: str) -> str:
+    """The source of one value in the JSON mapping that another source holds: for `read`, no user writes it."""
+    return f"part:{of}:{source}"
+
+
 def read(name: str, source: str) -> str:
     """The secret at `@FILE` or `env:NAME`. UsageError when there is none, or one that cannot be used."""
+    if source.startswith("part:"):
+        return _part(name, *source.split(":", 2)[1:])
     if source.startswith("env:"):
         value, missing = os.environ.get(source.removeprefix("env:"), ""), "the variable is not set, or empty"
     else:
@@ -43,6 +51,17 @@ def check(name: str, value: str) -> None:
         reason = f"it has fewer than {LEAST_PASSWORD} bytes"
     if reason:
         raise UsageError("MinIO cannot use this root password", because=reason, hint="choose another one")
+
+
+def _part(name: str, of: str, source: str) -> str:
+    try:
+        value = json.loads(read(name, source))[of]
+    except (ValueError, KeyError, TypeError) as error:
+        because = f"{of} is missing" if isinstance(error, KeyError) else "it is no JSON mapping"
+        raise UsageError(f"no {name} in {source}", because=because, hint="put the whole file back") from None
+    if not value or not isinstance(value, str):
+        raise UsageError(f"no {name} in {source}", because=f"{of} is no text", hint="put the whole file back")
+    return value
 
 
 def _file(path: str) -> tuple[str, str]:

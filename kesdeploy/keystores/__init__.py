@@ -10,10 +10,12 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from kesdeploy.keystores.azure import Azure
 from kesdeploy.keystores.entrust import Entrust
 from kesdeploy.keystores.fortanix import Fortanix
 from kesdeploy.keystores.fs import Fs
 from kesdeploy.keystores.kes import Kes
+from kesdeploy.keystores.gcp import Gcp
 from kesdeploy.keystores.keysecure import KeySecure
 from kesdeploy.keystores.vault import Vault
 from kesdeploy.keystores.words import Contribution, Elsewhere, Keystore, Pick, Question, Site, Work
@@ -28,6 +30,8 @@ KEYSTORES: dict[str, Keystore] = {
     for keystore in (
         Fs(),
         Vault(),
+        Azure(),
+        Gcp(),
         Entrust(),
         Fortanix(),
         KeySecure(),
