@@ -10,12 +10,13 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from kesdeploy.keystores.aws import Aws
 from kesdeploy.keystores.azure import Azure
 from kesdeploy.keystores.entrust import Entrust
 from kesdeploy.keystores.fortanix import Fortanix
 from kesdeploy.keystores.fs import Fs
-from kesdeploy.keystores.kes import Kes
 from kesdeploy.keystores.gcp import Gcp
+from kesdeploy.keystores.kes import Kes
 from kesdeploy.keystores.keysecure import KeySecure
 from kesdeploy.keystores.vault import Vault
 from kesdeploy.keystores.words import Contribution, Elsewhere, Keystore, Pick, Question, Site, Work
@@ -30,6 +31,7 @@ KEYSTORES: dict[str, Keystore] = {
     for keystore in (
         Fs(),
         Vault(),
+        Aws(),
         Azure(),
         Gcp(),
         Entrust(),
