@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy import choosing, observe, opening, pki, protection, services, topology
 from kesdeploy.deploy import endpoints
-from kesdeploy.errors import CertificateError, KesdeployError, Problem, UsageError
+from kesdeploy.errors import CertificateError, KesdeployError, Problem, ServiceError, UsageError
 from kesdeploy.home import Home
 from kesdeploy.opening import Wish
 from kesdeploy.plan import diff
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from kesdeploy.resources import Resource
 
 WARN_DAYS = 30
+# KES's answers about its keystore alone; every other trouble with KES is told with its container, or MinIO's view.
+KEYSTORE_LOST = (502, 504)
 PARTS = {"kes": "kes-server", "minio": "minio-server", "vault": "vault"}
 
 
@@ -94,7 +96,22 @@ def _keystore(deployment: Deployment, problems: list[Problem]) -> dict[str, str]
     state = deployment.keystore.state(deployment.work)
     if state != "ok":
         problems.append(Problem("keystore", f"the keystore is {state}", f"kesdeploy up -n {deployment.name}"))
+    elif lost := _lost(deployment):
+        state = "LOST"
+        again = f"kesdeploy stop -n {deployment.name} && kesdeploy start -n {deployment.name}"
+        problems.append(Problem("keystore", f"the keystore answers, but not to KES: {lost}", again))
     return {"kind": deployment.spec.kms, "state": state}
+
+
+def _lost(deployment: Deployment) -> str:
+    """What KES says when it does not reach its keystore. As long as its cache lasts, everything else looks well."""
+    if services.elsewhere(deployment.spec):
+        return ""
+    try:
+        services.kes(deployment.spec, deployment.home, timeout=5).ready()
+    except KesdeployError as error:
+        return error.because if isinstance(error, ServiceError) and error.status in KEYSTORE_LOST else ""
+    return ""
 
 
 def _kms(deployment: Deployment, problems: list[Problem]) -> str:

@@ -62,6 +62,8 @@ class Keys:
     denied: set[str] = field(default_factory=lambda: {"stranger"})
     """Identities that no policy names."""
     silent: bool = False
+    lost: bool = False
+    """It answers, and does not reach its keystore."""
 
     def door(self, _: Spec, home: Home, *, identity: str = "operator", timeout: float = 1) -> _Door:
         return _Door(self, identity)
@@ -83,6 +85,8 @@ class _Door:
     def ready(self) -> None:
         if self.kes.silent:
             raise ServiceError("KES does not answer", because="connection refused")
+        if self.kes.lost:
+            raise ServiceError("KES is not ready", because="key store is not reachable", status=504)
 
     def version(self) -> str:
         return "test"

@@ -51,6 +51,7 @@ def test_status_changes_nothing(here):
         (lambda h: h.engine.dies(KES), "container", "fs-kes-server is exited"),
         (lambda h: h.engine.remove(MINIO), "container", "fs-minio-server is missing"),
         (lambda h: h.home.path("kes").rename(h.home.path("elsewhere")), "keystore", "MISSING"),
+        (lambda h: setattr(h.kes, "lost", True), "keystore", "not to KES: key store is not reachable"),
         (lambda h: setattr(h.store, "silent", True), "kms", "503"),
         (lambda h: setattr(h.store, "wrong", "kms:NotAuthorized"), "kms", "kms:NotAuthorized"),
         (lambda h: h.later(days=400), "certificate", "kes-server expired on 2027-07-03"),
