@@ -83,7 +83,7 @@ def test_what_it_says_without_a_comment_are_the_defaults():
 def test_what_it_says_in_a_comment_is_right_too(kind):
     tree = parse(uncommented(), where=FULL.name)
     tree["keystore"] = {kind: tree["keystore"][kind]}
-    for ours in ("product", "seal"):
+    for ours in ("product", "seal", "kubernetes"):
         tree["keystore"].get("vault", {}).pop(ours, None)
     spec = load("", tree, FIELDS)
     assert (spec.kms, spec.minio.buckets[0].key) == (kind, "photos-key")

@@ -35,8 +35,9 @@ class Answer:
 
 
 class Door:
-    """A service at `address`. `ca`: the only trusted authority (None: plain HTTP); `pair`: client certificate and key.
+    """A service at `address`.
 
+    `ca`: the only trusted authority (None: the public ones). `pair`: client certificate and key.
     `timeout` is in seconds, for connecting and for each read. Proxies of the environment are never used. Safe to share
     between threads; connections are kept alive.
     """
@@ -122,14 +123,19 @@ def _pool(ca: Path | None, pair: Pair | None, timeout: float) -> PoolManager:
     import urllib3
 
     limits = urllib3.Timeout(connect=timeout, read=timeout)
-    if ca is None:
+    if ca is None and pair is None:
         return urllib3.PoolManager(timeout=limits, maxsize=4)
+    return urllib3.PoolManager(timeout=limits, maxsize=4, ssl_context=client_context(ca, pair))
+
+
+def client_context(ca: Path | None, pair: Pair | None) -> ssl.SSLContext:
+    """Whom to believe (None: the public authorities) and what to show. The files are read now. CertificateError."""
     try:
-        context = ssl.create_default_context(cafile=str(ca))
+        context = ssl.create_default_context(cafile=str(ca) if ca else None)
         if pair:
             # An empty password: without one, OpenSSL asks for it on the terminal.
             context.load_cert_chain(*pair, password="")
     except OSError as error:
-        files = ", ".join(str(file) for file in (ca, *(pair or ())))
+        files = ", ".join(str(file) for file in (ca, *(pair or ())) if file)
         raise CertificateError(f"One of {files} cannot be used", because=error.strerror or str(error)) from error
-    return urllib3.PoolManager(timeout=limits, maxsize=4, ssl_context=context)
+    return context

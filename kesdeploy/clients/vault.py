@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy.clients import Answer, cause, message
+from kesdeploy.clients import Answer, Pair, cause, client_context, message
+from kesdeploy.clients.transit import Transit
 from kesdeploy.errors import ServiceError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from requests import Response
+    from requests.adapters import HTTPAdapter
 
 # An init that times out goes on in the server, and its keys are lost for ever.
 INIT_SECONDS = 60.0
@@ -50,15 +53,24 @@ class Token:
 class Vault:
     """A Vault at `address`. Every refusal is a ServiceError with Vault's own words and status, 0 when it is silent.
 
-    `ca` is the only authority trusted; without one, the public roots that requests ships. `timeout` is in seconds.
+    `ca` is the only authority trusted; without one, the public roots that requests ships. `pair`: client certificate
+    and key, read at once. `timeout` is in seconds.
     Nothing comes from the environment: no VAULT_ variable, no ~/.vault-token, no proxy.
     """
 
     def __init__(
-        self, address: str, *, ca: Path | None = None, token: str = "", namespace: str = "", timeout: float = 15.0
+        self,
+        address: str,
+        *,
+        ca: Path | None = None,
+        pair: Pair | None = None,
+        token: str = "",
+        namespace: str = "",
+        timeout: float = 15.0,
     ) -> None:
         self.address = address.rstrip("/")
         self._ca, self._token, self._namespace, self._timeout = ca, token, namespace, timeout
+        self._context = client_context(ca, pair) if pair else None
 
     def __repr__(self) -> str:
         return f"Vault({self.address!r})"
@@ -97,14 +109,19 @@ class Vault:
         """Log in, and go on as who that is. `namespace` is that of the login alone, `/` being the root's."""
         from hvac.api.auth_methods import AppRole
 
-        where = self._namespace if namespace is None else namespace.strip("/")
-        login = self._api(AppRole, where).login
-        body = self._ask(
-            "Vault refuses the AppRole's login", lambda: login(role_id, secret_id, use_token=False, mount_point=mount)
-        )
-        granted = body["auth"]
-        self._become(granted["client_token"])
-        return Token(tuple(granted["token_policies"]), granted["lease_duration"], 0, granted["renewable"])
+        what = "Vault refuses the AppRole's login"
+        login = partial(self._login(AppRole, namespace), role_id, secret_id)
+        return self._logged_in(what, lambda: login(use_token=False, mount_point=mount))
+
+    def login_kubernetes(
+        self, role: str, jwt: str, *, mount: str = "kubernetes", namespace: str | None = None
+    ) -> Token:
+        """The same, with the token of a service account."""
+        from hvac.api.auth_methods import Kubernetes
+
+        what = "Vault refuses the service account's login"
+        login = partial(self._login(Kubernetes, namespace), role, jwt)
+        return self._logged_in(what, lambda: login(use_token=False, mount_point=mount))
 
     def token_lookup_self(self) -> Token:
         found = self._ask("Vault does not know the token", lambda: self._door.get("/v1/auth/token/lookup-self"))["data"]
@@ -115,10 +132,16 @@ class Vault:
         self._ask("Vault does not revoke the token", lambda: self._door.post("/v1/auth/token/revoke-self"))
         self._become("")
 
-    def capabilities(self, paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """What the token may do on each path: create, read, list, …, or deny."""
+    def capabilities(self, paths: Iterable[str], *, namespace: str | None = None) -> dict[str, tuple[str, ...]]:
+        """What the token may do on each path: create, read, list, …, or deny.
+
+        namespace: where the token is from, when that is another one; paths are then as seen from there.
+        """
+        from hvac.api import SystemBackend
+
         wanted = list(paths)
-        body = self._ask("Vault does not tell what the token may", lambda: self._sys.get_capabilities(paths=wanted))
+        sys = self._sys if namespace is None else self._api(SystemBackend, namespace)
+        body = self._ask("Vault does not tell what the token may", lambda: sys.get_capabilities(paths=wanted))
         return {path: tuple(body["data"][path]) for path in wanted}
 
     def kv_version(self, mount: str) -> str:
@@ -129,15 +152,19 @@ class Vault:
 
     def ensure_kv(self, mount: str, version: str = "v2") -> str:
         """Mount a key-value engine if nothing is there, and return the version that is there."""
-        mounts = self._ask("Vault does not list its mounts", self._sys.list_mounted_secrets_engines)["data"]
-        if found := mounts.get(f"{mount}/"):
+        if found := self._mounts().get(f"{mount}/"):
             return _version(mount, found)
-        options = {"version": version.removeprefix("v")}
-        self._ask(
-            f"Vault does not mount {mount!r}",
-            lambda: self._sys.enable_secrets_engine("kv", path=mount, options=options),
-        )
+        self._mount(mount, "kv", options={"version": version.removeprefix("v")})
         return version
+
+    def transit(self, mount: str, name: str) -> Transit:
+        """A key of a transit engine, used with this token."""
+        return Transit(self._ask, self._api, mount, name)
+
+    def ensure_transit(self, mount: str) -> None:
+        """Mount a transit engine if nothing is there."""
+        if f"{mount}/" not in self._mounts():
+            self._mount(mount, "transit")
 
     def write_policy(self, name: str, text: str) -> None:
         what = f"Vault does not take the policy {name!r}"
@@ -198,6 +225,22 @@ class Vault:
 
         return self._api(AppRole)
 
+    def _mounts(self) -> dict[str, Any]:
+        listed = self._ask("Vault does not list its mounts", self._sys.list_mounted_secrets_engines)
+        return dict(listed["data"])
+
+    def _mount(self, mount: str, kind: str, **options: Any) -> None:
+        enable = partial(self._sys.enable_secrets_engine, kind, path=mount, **options)
+        self._ask(f"Vault does not mount {mount!r}", enable)
+
+    def _login(self, method: Any, namespace: str | None) -> Any:
+        return self._api(method, self._namespace if namespace is None else namespace.strip("/")).login
+
+    def _logged_in(self, what: str, call: Callable[[], Response]) -> Token:
+        granted = self._ask(what, call)["auth"]
+        self._become(granted["client_token"])
+        return Token(tuple(granted["token_policies"]), granted["lease_duration"], 0, granted["renewable"])
+
     def _api(self, part: Any, namespace: str | None = None) -> Any:
         return part(self._door if namespace is None else self._adapter(namespace))
 
@@ -208,6 +251,8 @@ class Vault:
         session = Session()
         session.trust_env = False
         session.verify = str(self._ca) if self._ca else True
+        if self._context:
+            session.mount("https://", _showing(self._context))
         adapter: Any = adapters.RawAdapter
         return adapter(
             base_uri=self.address,
@@ -238,3 +283,14 @@ def _version(mount: str, found: Mapping[str, Any]) -> str:
             f"The mount {mount!r} is no key-value engine", because=f"it is of the type {found['type']!r}"
         )
     return f"v{(found.get('options') or {}).get('version', '1')}"
+
+
+def _showing(context: ssl.SSLContext) -> HTTPAdapter:
+    """What makes requests show the client certificate of a context: it takes files alone by itself."""
+    from requests.adapters import HTTPAdapter
+
+    class Showing(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs, ssl_context=context)
+
+    return Showing()

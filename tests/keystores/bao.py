@@ -64,7 +64,7 @@ class Bao:
         self.spec = spec_of(fields, free_port(), name)
         self.told = Told()
         self.process: subprocess.Popen[bytes] | None = None
-        self.cluster = free_port()
+        self.cluster, self.mutual_port = free_port(), free_port()
 
     @property
     def work(self) -> Work:
@@ -89,12 +89,31 @@ class Bao:
         by_address = {r.address: r.body for r in Vault().contribute(self.spec, site).resources}
         self._certificate(by_address["certificate/vault"])
         config = by_address["file/vault-config"]
-        self.home.write(config.path, render(config.template, {**config.context, **here}).encode())
+        text = render(config.template, {**config.context, **here}) + self._mutual()
+        self.home.write(config.path, text.encode())
         if seal := by_address.get("file/vault-seal-key"):
             if not self.home.read_secret(names.SEAL_KEY):
                 self.home.write_secret(names.SEAL_KEY, "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=")
             text = render(seal.template, {"text": self.home.read_secret(names.SEAL_KEY)})
             self.home.write(seal.path, text.encode())
+
+    @property
+    def mutual(self) -> str:
+        """The same server, for those alone who show a certificate of its own CA."""
+        return f"https://127.0.0.1:{self.mutual_port}"
+
+    def _mutual(self) -> str:
+        certs = self.home.path("certs/vault")
+        return f"""
+listener "tcp" {{
+  address                            = "127.0.0.1:{self.mutual_port}"
+  cluster_address                    = "127.0.0.1:{free_port()}"
+  tls_cert_file                      = "{certs}/public.crt"
+  tls_key_file                       = "{certs}/private.key"
+  tls_client_ca_file                 = "{self.home.ca_cert}"
+  tls_require_and_verify_client_cert = true
+}}
+"""
 
     def _certificate(self, body) -> None:
         if self.home.ca_cert.exists():
@@ -102,6 +121,7 @@ class Bao:
         authority = pki.Authority.create("tests", NOW)
         leaf = authority.issue(pki.LeafRequest(body.common_name, body.names, pki.Usage.SERVER), NOW)
         self.home.write("ca/ca.crt", authority.cert_pem)
+        self.home.write("ca/ca.key", authority.key_pem)
         self.home.write(f"{body.folder}/public.crt", leaf.cert_pem)
         self.home.write(f"{body.folder}/private.key", leaf.key_pem)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from bao import Bao
+from vault_user import User
 
 from kesdeploy.keystores import Vault
-from kesdeploy.keystores.vault import door, opening
+from kesdeploy.keystores.vault import door, opening, preflight
 
 
 @pytest.fixture(scope="session", params=["static", "shares"])
@@ -42,3 +43,11 @@ def fresh(tmp_path):
     yield start
     for bao in started:
         bao.stop()
+
+
+@pytest.fixture
+def user(bao, tmp_path, monkeypatch):
+    """Somebody who has that OpenBao, and thinks that a container could reach it."""
+    # From a container it could not be; that refusal has a test of its own.
+    monkeypatch.setattr(preflight, "refuse_loopback", lambda *_: None)
+    return User(bao, tmp_path, monkeypatch)

@@ -3,71 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from bao import NOW, Told, spec_of
+from bao import NOW
+from vault_user import good, refused
 
 from kesdeploy import pki
 from kesdeploy.errors import CertificateError, ServiceError, UsageError
-from kesdeploy.home import Home
-from kesdeploy.keystores import Vault, Work
-from kesdeploy.keystores.vault import door, names, preflight
+from kesdeploy.keystores import Vault
+from kesdeploy.keystores.vault import door, names
 from kesdeploy.keystores.vault.policy import kes_policy
 
 pytestmark = [pytest.mark.openbao, pytest.mark.parametrize("shared", ["shares"], indirect=True)]
 VAULT = Vault()
-
-
-@pytest.fixture(autouse=True)
-def _reachable(monkeypatch):
-    # From a container it would not be; that refusal has a test of its own.
-    monkeypatch.setattr(preflight, "refuse_loopback", lambda *_: None)
-
-
-@pytest.fixture
-def user(bao, tmp_path, monkeypatch):
-    return User(bao, tmp_path, monkeypatch)
-
-
-class User:
-    """Somebody with a deployment of his own, and this Vault."""
-
-    def __init__(self, bao, folder, monkeypatch) -> None:
-        self.bao, self.folder, self.environment = bao, folder, monkeypatch
-        self.home = Home("mine", folder / "minio-kes-mine")
-        self.home.prepare()
-        self.told = Told()
-        (folder / "ca.pem").write_bytes(bao.home.ca_cert.read_bytes())
-
-    def work(self, fields: str = "", *, address: str = "", ca: str = "") -> Work:
-        address = address or self.bao.address
-        ca = ca or str(self.folder / "ca.pem")
-        spec = spec_of(f"address: '{address}', ca: {ca}, {fields}", name="mine")
-        return Work(spec, self.home, NOW, self.told, timeout=5)
-
-    def admin(self, method: str, path: str, body=None, namespace: str = ""):
-        return self.bao.ask(method, path, self.bao.master, body, namespace)
-
-    def approle(self, policy: str, namespace: str = "") -> str:
-        """An AppRole with this policy, given by reference; the fields that say so."""
-        if "approle/" not in self.admin("GET", "sys/auth", namespace=namespace)["data"]:
-            self.admin("POST", "sys/auth/approle", {"type": "approle"}, namespace)
-        self.admin("PUT", "sys/policy/theirs", {"policy": policy}, namespace)
-        self.admin("POST", "auth/approle/role/theirs", {"token_policies": ["theirs"]}, namespace)
-        role_id = self.admin("GET", "auth/approle/role/theirs/role-id", namespace=namespace)["data"]["role_id"]
-        secret_id = self.admin("POST", "auth/approle/role/theirs/secret-id", {}, namespace)["data"]["secret_id"]
-        (self.folder / "secret-id").write_text(f"{secret_id}\n")
-        self.environment.setenv("ROLE_ID", role_id)
-        return f"approle: {{id: 'env:ROLE_ID', secret: '@{self.folder}/secret-id'}}"
-
-
-def good(user, fields: str = "", version: str = "v2") -> str:
-    """The fields of an AppRole that has just what KES needs."""
-    return user.approle(kes_policy(user.work(fields).spec, version)) + (f", {fields}" if fields else "")
-
-
-def refused(user, fields: str, **options):
-    with pytest.raises(ServiceError) as found:
-        VAULT.preflight(user.work(fields, **options))
-    return found.value
 
 
 def test_a_fit_vault_passes_and_leaves_nothing(user):
@@ -188,7 +134,7 @@ def test_another_name(user):
     """The same server by a name that its certificate does not have."""
     error = refused(user, good(user), address=user.bao.address.replace("127.0.0.1", "127.1"))
     assert "127.1" in error.because
-    assert "a name that is in its certificate" in error.hint
+    assert "a name in its certificate" in error.hint
 
 
 @pytest.mark.parametrize("content", [None, "no PEM"])
@@ -243,11 +189,82 @@ def test_a_bad_token(user, monkeypatch):
     assert "nonsense" not in f"{error.because}{error.hint}"
 
 
-def test_a_new_ca_file_is_taken_over(user):
+def test_another_engine_is_asked_for_its_version(user):
+    user.admin("POST", "sys/mounts/first", {"type": "kv", "options": {"version": "1"}})
+    try:
+        work = user.work(good(user, "engine: first", "v1"))
+        VAULT.bootstrap(work)
+        assert VAULT.unsettled(work) is None
+        assert "no atomic creation" in user.told.notes[0]
+        work = user.work(good(user))
+        assert VAULT.unsettled(work) == "it is another engine of Vault now"
+        VAULT.bootstrap(work)
+        assert (user.home.read_secret(names.KV_VERSION), VAULT.unsettled(work)) == ("v2", None)
+    finally:
+        user.admin("DELETE", "sys/mounts/first")
+
+
+def test_a_new_secret_id_is_tried_before_it_is_stored(user):
     work = user.work(good(user))
     VAULT.bootstrap(work)
-    assert VAULT.unsettled(work) is None
-    (user.folder / "ca.pem").write_bytes(user.bao.home.ca_cert.read_bytes() * 2)
-    assert VAULT.unsettled(work) == "the CA's file is another one now"
+    old = door.stored(work)
+    user.admin("POST", "auth/approle/role/theirs/secret-id/destroy", {"secret_id": old.secret_id})
+    assert VAULT.state(work) == "DENIED"
+    good(user)
+    VAULT.preflight(work)
+    assert door.stored(work) == old
+    (user.folder / "secret-id").unlink()
+    with pytest.raises(ServiceError, match="refuses the AppRole's login"):
+        VAULT.preflight(work)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_keys_in_no_folder(user, version):
+    user.admin("POST", f"sys/mounts/top{version}", {"type": "kv", "options": {"version": version[1]}})
+    try:
+        fields = good(user, f"engine: top{version}, prefix: ''", version)
+        VAULT.preflight(user.work(fields))
+        assert user.told.warnings == []
+        text = kes_policy(user.work(fields).spec, version)
+        assert ('path "topv1/*"' if version == "v1" else 'path "topv2/data/*"') in text
+    finally:
+        user.admin("DELETE", f"sys/mounts/top{version}")
+
+
+def test_a_login_in_the_root_for_keys_below(user):
+    """The policy then stands in the root too, and names the way down."""
+    user.admin("PUT", "sys/namespaces/below", {})
+    user.admin("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}}, "below")
+    fields = good(user, "namespace: below").replace("approle: {", "approle: {namespace: /, ")
+    error = refused(user, fields)
+    assert "vault secrets enable -namespace=below -path=kv" in error.hint
+    assert 'path "below/kv/data/mine/*"' in error.hint
+    policy = kes_policy(user.work(fields).spec, "v2")
+    assert 'path "below/kv/data/mine/*"' in policy
+    user.admin("PUT", "sys/policy/theirs", {"policy": policy})
+    VAULT.preflight(user.work(fields))
+    VAULT.bootstrap(user.work(fields))
+    assert (VAULT.state(user.work(fields)), user.told.warnings) == ("ok", [])
+
+
+def test_a_token_makes_the_engine_in_the_version_that_is_wanted(user, monkeypatch):
+    monkeypatch.setenv("VAULT_TOKEN", user.bao.master)
+    work = user.work("engine: made-v1, version: v1, prefix: '', transit: {engine: made-transit, key: made}")
     VAULT.bootstrap(work)
-    assert VAULT.unsettled(work) is None
+    assert user.home.read_secret(names.KV_VERSION) == "v1"
+    assert user.admin("GET", "made-transit/keys/made")["data"]["latest_version"] == 1
+    VAULT.bootstrap(work)
+    assert user.told.warnings == []
+
+
+def test_plain_http_is_recognised(user):
+    import http.server
+    import threading
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        error = refused(user, "", address=f"https://127.0.0.1:{server.server_port}")
+        assert "does not speak TLS" in error.hint
+    finally:
+        server.shutdown()

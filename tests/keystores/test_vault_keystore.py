@@ -9,12 +9,13 @@ import pytest
 import yaml
 from bao import NOW, Told, spec_of
 
-from kesdeploy import filled, topology
+from kesdeploy import filled, kes_config, topology
 from kesdeploy.errors import SpecError, UsageError
 from kesdeploy.home import Home
 from kesdeploy.keystores import FIELDS, Pick, Site, Vault, Work
 from kesdeploy.keystores.vault import names, preflight, theirs
 from kesdeploy.keystores.vault.policy import kes_policy, operator_policy
+from kesdeploy.plan import Seen, Verb, diff
 from kesdeploy.spec import load
 
 VAULT = Vault()
@@ -28,6 +29,9 @@ KINDS = {
     "external-all": "address: 'https://vault.example.org/base/', namespace: team/a, ca: /ca.pem, engine: secret, "
     "version: v1, prefix: minio/demo, "
     "approle: {engine: login, namespace: /, id: 'env:ID', secret: '@/secret'}, status: {ping: 3s}",
+    "external-kubernetes": "address: 'https://vault.example.org:8200', namespace: team, version: v2, "
+    "tls: {cert: /client.pem, key: /client.key}, transit: {engine: keys/transit, key: kes}, "
+    "kubernetes: {engine: k8s, namespace: /, role: kes-role, jwt: '@/jwt'}",
 }
 
 
@@ -83,6 +87,7 @@ def test_components_are_names_of_the_catalogue():
         ("vault",),
         (),
         (),
+        (),
     ]
 
 
@@ -113,6 +118,23 @@ def test_where_this_machine_reaches_it(bind, address):
         ("address: 'https://v', prefix: 'a*'", "a path in Vault"),
         ("address: 'https://v', prefix: '../a'", "a path in Vault"),
         ("address: 'https://v', engine: 'a//b'", "a path in Vault"),
+        ("address: 'https://v', engine: '/'", "a path in Vault"),
+        ("address: 'https://v', kubernetes: {}", "kubernetes.role: required"),
+        ("address: 'https://v', kubernetes: {role: 'a/b'}", "a name in Vault"),
+        ("address: 'https://v', kubernetes: {role: r, jwt: plain-secret}", "does not belong into a spec"),
+        (
+            "address: 'https://v', kubernetes: {role: r}, approle: {id: 'env:ID'}",
+            "approle, kubernetes: KES logs in with",
+        ),
+        ("address: 'https://v', transit: {}", "transit.key: required"),
+        ("address: 'https://v', transit: {key: 'k*'}", "a name in Vault"),
+        ("address: 'https://v', tls: {cert: /c}", "tls.key: required"),
+        ("address: 'https://v', tls: {key: /k}", "tls.cert: required"),
+        ("address: 'https://v', tls: {cert: c.pem, key: /k}", "absolute path"),
+        ("address: 'https://v', tls: {cert: /c, key: plain-secret}", "does not belong into a spec"),
+        ("transit: {key: k}", "transit: only with `address`"),
+        ("kubernetes: {role: r}", "kubernetes: only with `address`"),
+        ("tls: {cert: /c, key: /k}", "tls: only with `address`"),
         ("address: 'https://v', ca: ca.pem", "absolute path"),
         ("address: 'https://v', approle: {id: plain-secret}", "does not belong into a spec"),
         ("adress: 'https://v'", "did you mean 'address'"),
@@ -123,6 +145,74 @@ def test_what_is_wrong_is_said(fields, complaint):
         spec_of(fields)
     assert complaint in found.value.because
     assert "plain-secret" not in found.value.because
+
+
+def test_paths_as_people_write_them():
+    fields = spec_of("address: 'https://v', engine: /kv/, prefix: /minio/demo/, namespace: team/").keystore
+    assert (fields.engine, fields.prefix, fields.namespace) == ("kv", "minio/demo", "team")
+    assert [names.prefix(spec_of(f"address: 'https://v', prefix: '{top}'")) for top in ("", "/")] == ["", ""]
+    assert names.prefix(spec_of("address: 'https://v'")) == "demo"
+
+
+def test_a_file_of_a_secret_needs_no_at_sign():
+    fields = spec_of("address: 'https://v', kubernetes: {role: r, jwt: ~/jwt}, tls: {cert: /c, key: /k}").keystore
+    assert (fields.kubernetes.jwt, fields.tls.key) == ("@~/jwt", "@/k")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kes_would_take_it_as_it_is_meant(kind):
+    """Our own, stricter reading of KES's schema."""
+    fields = KINDS[kind] + ("" if "version" in KINDS[kind] or "address" not in KINDS[kind] else ", version: v2")
+    desired = topology.desired(spec_of(fields), SITE)
+    text = filled.outline(next(r.body for r in desired if r.address.endswith("/kes-config")))
+    for who in ("minio", "operator"):
+        text = text.replace(f"<identity {who}>", who[0].encode().hex().ljust(64, "0"))
+    kes_config.check(text)
+
+
+def test_files_of_the_user_are_beside_kes_alone_and_private():
+    found = {
+        r.body.path: oct(r.body.mode)
+        for r in topology.desired(spec_of(KINDS["external-kubernetes"]), SITE)
+        if r.address.startswith("file/vault")
+    }
+    assert found == {
+        "config/kes/vault-tls.crt": "0o644",
+        "config/kes/vault-tls-key": "0o600",
+        "config/kes/vault-kubernetes-jwt": "0o600",
+    }
+
+
+def test_a_changed_source_reaches_kes_at_once():
+    """A new secret id, token, key or CA: the file is written again, and KES reads it."""
+    spec = spec_of(KINDS["external-kubernetes"] + ", ca: /ca.pem")
+    desired = topology.desired(spec, SITE)
+    seen = {r.address: Seen(r.digest if r.kind in ("pod", "container") else "") for r in desired}
+    for name in (names.JWT, names.TLS_KEY, names.TLS_CERT, names.CA):
+        plan = diff(desired, {**seen, f"secret/{name}": Seen(reason="its source holds another value")})
+        assert plan.verb(f"file/{name.removesuffix('.crt')}") is Verb.REPLACE
+        assert plan.verb("container/kes-server") is Verb.RELOAD
+    approle = topology.desired(spec_of(KINDS["external-all"]), SITE)
+    seen = {r.address: Seen(r.digest if r.kind in ("pod", "container") else "") for r in approle}
+    plan = diff(approle, {**seen, f"secret/{names.SECRET_ID}": Seen(reason="its source holds another value")})
+    assert plan.verb("file/kes-config") is Verb.REPLACE
+    assert plan.verb("container/kes-server") is Verb.RELOAD
+
+
+@pytest.mark.parametrize(
+    ("keys", "login", "way"),
+    [(None, None, ""), ("team", None, ""), ("team", "/", "team/"), ("team/a", "team", "a/"), ("team", "other", "")],
+)
+def test_how_keys_are_reached_from_where_the_login_is(keys, login, way):
+    where = ", ".join([f"namespace: {keys}"] * bool(keys) + [f"approle: {{namespace: {login}}}"] * bool(login))
+    spec = spec_of(f"address: 'https://v', {where}")
+    assert names.from_login(spec) == way
+    assert f'path "{way}kv/data/demo/*"' in kes_policy(spec, "v2")
+
+
+@pytest.mark.parametrize("kind", ["static", "external", "external-all", "external-kubernetes"])
+def test_what_is_to_be_pasted(golden, kind):
+    golden(f"keystores/vault-grant-{kind}.sh", VAULT.policy(spec_of(KINDS[kind])))
 
 
 def test_questions_are_only_for_what_lacks(monkeypatch):
@@ -138,8 +228,25 @@ def test_questions_are_only_for_what_lacks(monkeypatch):
     assert asked("address: 'https://v', approle: {id: 'env:ID', secret: '@/s'}") == []
     incomplete = FIELDS["vault"].model_construct(address="https://v", approle={"id": "env:ID"})
     assert [question.store for question in VAULT.questions(incomplete)][-1:] == ["vault-approle-secret"]
+    assert asked("address: 'https://v', kubernetes: {role: r}") == ["vault-kubernetes-jwt"]
+    assert asked("address: 'https://v', kubernetes: {role: r, jwt: '@/j'}") == []
     monkeypatch.setenv("VAULT_TOKEN", "t")
     assert asked("address: 'https://v'") == []
+    # A token makes an AppRole, no service account.
+    assert asked("address: 'https://v', kubernetes: {role: r}") == ["vault-kubernetes-jwt"]
+
+
+def test_who_has_a_client_certificate_is_asked_for_it(monkeypatch):
+    def asked(fields: str):
+        return [q.path for q in VAULT.questions(spec_of(fields).keystore) if ".tls." in q.path]
+
+    monkeypatch.delenv("VAULT_CLIENT_CERT", raising=False)
+    assert asked("address: 'https://v'") == []
+    monkeypatch.setenv("VAULT_CLIENT_CERT", "/client.pem")
+    assert asked("address: 'https://v'") == ["keystore.vault.tls.cert"]
+    assert asked("address: 'https://v', tls: {cert: /c, key: /k}") == []
+    incomplete = FIELDS["vault"].model_construct(address="https://v", tls={"cert": "/c"})
+    assert [q.path for q in VAULT.questions(incomplete)][2:3] == ["keystore.vault.tls.key"]
 
 
 def test_the_environment_only_proposes(monkeypatch):
@@ -176,7 +283,7 @@ def test_a_missing_source_is_named(tmp_path, monkeypatch):
     assert "No such file" in found.value.because
 
 
-@pytest.mark.parametrize("sample", ["vault.yaml", "vault-external.yaml"])
+@pytest.mark.parametrize("sample", ["vault.yaml", "vault-external.yaml", "vault-tutorial.yaml"])
 def test_samples_are_planned_and_rendered(sample):
     spec = load((SAMPLES / sample).read_text(), {}, FIELDS)
     for resource in topology.desired(spec, SITE):

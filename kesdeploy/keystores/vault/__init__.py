@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from kesdeploy.errors import CertificateError, ServiceError
-from kesdeploy.keystores.vault import door, external, managed, names, opening, ours, preflight, setup, theirs
-from kesdeploy.keystores.vault.fields import AppRole, VaultFields
+from kesdeploy.errors import CertificateError, ServiceError, UsageError
+from kesdeploy.keystores.vault import (
+    asking,
+    door,
+    external,
+    granting,
+    managed,
+    names,
+    opening,
+    ours,
+    preflight,
+    setup,
+    theirs,
+    transit,
+)
+from kesdeploy.keystores.vault.fields import VaultFields
 from kesdeploy.keystores.vault.kes import KES_PATHS
-from kesdeploy.keystores.vault.policy import kes_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,15 +48,13 @@ class Vault:
         """KES runs here."""
 
     def policy(self, spec: Spec) -> str:
-        return kes_policy(spec, names.fields(spec).version or "v2")
+        return granting.commands(spec)
 
     def contribute(self, spec: Spec, site: Site) -> Contribution:
         return managed.contribute(spec, site) if names.fields(spec).managed else external.contribute(spec)
 
     def questions(self, fields: KeystoreFields) -> tuple[Question, ...]:
-        if not getattr(fields, "address", None):
-            return (external.WHOSE,)
-        return external.questions(_approle(getattr(fields, "approle", None)), os.environ)
+        return asking.questions(fields, os.environ)
 
     def preflight(self, work: Work) -> None:
         """Ask a Vault of the user's for all that KES will need of it; one of ours does not exist yet."""
@@ -64,22 +74,23 @@ class Vault:
             theirs.bootstrap(work)
 
     def state(self, work: Work) -> str:
-        """One of ok, SEALED, UNINITIALISED, UNREACHABLE, DENIED."""
+        """One of ok, SEALED, UNINITIALISED, UNREACHABLE, DENIED, ROTATED (the transit key was)."""
         try:
             seen = door.seen(work)
-            login = door.stored(work)
             if not seen.initialized:
                 return "UNINITIALISED"
-            if seen.sealed:
-                return "SEALED"
-            return "ok" if login and door.admits(work, login) else "DENIED"
-        except (CertificateError, ServiceError):
+            return "SEALED" if seen.sealed else _inside(work)
+        except (CertificateError, ServiceError, UsageError):
             return "UNREACHABLE"
 
 
-def _approle(given: Any) -> AppRole:
-    """While a spec is incomplete its sections may still be plain data."""
-    if isinstance(given, AppRole):
-        return given
-    known = given if isinstance(given, dict) else {}
-    return AppRole.model_construct(id=known.get("id"), secret=known.get("secret"))
+def _inside(work: Work) -> str:
+    """How it is for KES, with what KES logs in with now."""
+    login = door.has(work)
+    entered = door.admits(work, login) if login else None
+    if entered is None:
+        return "DENIED"
+    try:
+        return "ROTATED" if transit.rotated(work, entered) else "ok"
+    finally:
+        entered.leave()

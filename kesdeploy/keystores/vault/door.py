@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kesdeploy.errors import ServiceError
-from kesdeploy.keystores.vault import names
+from kesdeploy.keystores.vault import names, pair
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from kesdeploy.clients import Door
     from kesdeploy.clients.vault import Vault
     from kesdeploy.keystores.words import Work
-    from kesdeploy.spec import Spec
 
 # `up` and `status` ask every time: a Vault that is there answers in milliseconds.
 QUICK = 5.0
@@ -40,6 +40,25 @@ class Login:
     def __repr__(self) -> str:
         return "Login(…)"
 
+    @property
+    def body(self) -> dict[str, str]:
+        return {"role_id": self.role_id, "secret_id": self.secret_id}
+
+
+@dataclass(frozen=True)
+class ServiceAccount:
+    """What a Kubernetes service account logs in with. Secret, but for the role."""
+
+    role: str
+    jwt: str
+
+    def __repr__(self) -> str:
+        return f"ServiceAccount({self.role!r}, …)"
+
+    @property
+    def body(self) -> dict[str, str]:
+        return {"role": self.role, "jwt": self.jwt}
+
 
 def authority(work: Work) -> Path | None:
     """The CA's file that vouches for Vault; None for the public ones."""
@@ -55,14 +74,19 @@ def vault(work: Work, *, token: str = "") -> Vault:
     """Through hvac, in the namespace of the keys."""
     from kesdeploy.clients.vault import Vault
 
-    namespace = names.fields(work.spec).namespace or ""
-    return Vault(
-        names.address(work.spec), ca=authority(work), token=token, namespace=namespace.strip("/"), timeout=REQUEST
-    )
+    with pair.files(work) as shown:
+        return Vault(
+            names.address(work.spec),
+            ca=authority(work),
+            pair=shown,
+            token=token,
+            namespace=names.namespace(work.spec),
+            timeout=REQUEST,
+        )
 
 
 def stored(work: Work, role_id: str = names.ROLE_ID, secret_id: str = names.SECRET_ID) -> Login | None:
-    """The login in `secrets/`, once both halves are there."""
+    """The AppRole's login in `secrets/`, once both halves are there."""
     halves = work.home.read_secret(role_id), work.home.read_secret(secret_id)
     return Login(halves[0], halves[1]) if halves[0] and halves[1] else None
 
@@ -72,11 +96,23 @@ def store(work: Work, login: Login, role_id: str = names.ROLE_ID, secret_id: str
     work.home.write_secret(secret_id, login.secret_id)
 
 
-def as_kes(work: Work, login: Login) -> Vault:
+def has(work: Work) -> Login | ServiceAccount | None:
+    """What KES logs in with now: what is stored."""
+    kubernetes = names.fields(work.spec).kubernetes
+    if kubernetes is None:
+        return stored(work)
+    jwt = work.home.read_secret(names.JWT)
+    return ServiceAccount(kubernetes.role, jwt.strip()) if jwt else None
+
+
+def as_kes(work: Work, login: Login | ServiceAccount) -> Vault:
     """Vault as KES sees it. ServiceError when it refuses the login."""
-    approle = names.fields(work.spec).approle
-    found = vault(work)
-    found.login_approle(login.role_id, login.secret_id, mount=approle.engine, namespace=approle.namespace)
+    method, found = names.fields(work.spec).login, vault(work)
+    where = {"mount": method.engine, "namespace": names.login_namespace(work.spec)}
+    if isinstance(login, Login):
+        found.login_approle(login.role_id, login.secret_id, **where)
+    else:
+        found.login_kubernetes(login.role, login.jwt, **where)
     return found
 
 
@@ -86,8 +122,11 @@ def leave(vault: Vault) -> None:
         vault.revoke_self()
 
 
+# --- quick: without hvac, whose import alone takes longer than the answer
+
+
 def seen(work: Work) -> Seen:
-    """Quick: without hvac, whose import alone takes longer than the answer. ServiceError when there is none."""
+    """What it says of itself. ServiceError when there is no answer."""
     answer = _quick(work).ask("GET", "/v1/sys/health")
     body = answer.json()
     if not isinstance(body, dict) or "initialized" not in body:
@@ -95,35 +134,50 @@ def seen(work: Work) -> Seen:
     return Seen(body["initialized"], body["sealed"])
 
 
-def admits(work: Work, login: Login) -> bool:
-    """Whether Vault lets KES's AppRole in; quick as well."""
+def admits(work: Work, login: Login | ServiceAccount) -> Entered | None:
+    """KES's way in, to be left again; None when Vault refuses it."""
     import json
 
-    approle = names.fields(work.spec).approle
-    headers = {"Content-Type": "application/json"}
-    if namespace := _login_namespace(work.spec):
-        headers["X-Vault-Namespace"] = namespace
-    body = json.dumps({"role_id": login.role_id, "secret_id": login.secret_id}).encode()
-    quick = _quick(work)
-    answer = quick.ask("PUT", f"/v1/auth/{approle.engine}/login", body=body, headers=headers)
+    quick, headers = _quick(work), _headers(names.login_namespace(work.spec))
+    path = f"/v1/auth/{names.fields(work.spec).login.engine}/login"
+    answer = quick.ask("PUT", path, body=json.dumps(login.body).encode(), headers=headers)
     if not _good(answer.status):
-        return False
-    headers["X-Vault-Token"] = answer.json()["auth"]["client_token"]
-    quick.ask("POST", "/v1/auth/token/revoke-self", headers=headers)
-    return True
+        return None
+    return Entered(quick, answer.json()["auth"]["client_token"], names.namespace(work.spec))
 
 
-def _login_namespace(spec: Spec) -> str:
-    fields = names.fields(spec)
-    given = fields.approle.namespace if fields.approle.namespace is not None else fields.namespace
-    return (given or "").strip("/")
+@dataclass(frozen=True)
+class Entered:
+    """A login of KES's, as long as one question takes."""
+
+    door: Door
+    token: str
+    namespace: str
+
+    def __repr__(self) -> str:
+        return "Entered(…)"
+
+    def read(self, path: str) -> tuple[int, Mapping[str, object]]:
+        """HTTP's status, and `data` of the answer."""
+        answer = self.door.ask("GET", f"/v1/{path}", headers=_headers(self.namespace, self.token))
+        return answer.status, answer.json().get("data") or {} if _good(answer.status) else {}
+
+    def leave(self) -> None:
+        with suppress(ServiceError):
+            self.door.ask("POST", "/v1/auth/token/revoke-self", headers=_headers("", self.token))
+
+
+def _headers(namespace: str, token: str = "") -> dict[str, str]:
+    found = {"Content-Type": "application/json", "X-Vault-Namespace": namespace, "X-Vault-Token": token}
+    return {name: value for name, value in found.items() if value}
 
 
 def _quick(work: Work) -> Door:
     from kesdeploy.clients import Door
 
     try:
-        return Door(names.address(work.spec), ca=authority(work), timeout=QUICK)
+        with pair.files(work) as shown:
+            return Door(names.address(work.spec), ca=authority(work), pair=shown, timeout=QUICK)
     except OSError as error:
         raise ServiceError("the CA's file cannot be read", because=str(error)) from error
 

@@ -6,38 +6,57 @@ import os
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from kesdeploy import given
 from kesdeploy.errors import ServiceError, UsageError
-from kesdeploy.keystores.vault import door, names
-from kesdeploy.keystores.vault.policy import kes_policy
+from kesdeploy.keystores.outside import secret
+from kesdeploy.keystores.vault import door, jwt, names
+from kesdeploy.keystores.vault.policy import paste
 
 if TYPE_CHECKING:
     from kesdeploy.clients.vault import Vault
-    from kesdeploy.keystores.vault.door import Login
+    from kesdeploy.keystores.vault.fields import AppRole, Kubernetes
     from kesdeploy.keystores.words import Work
 
 TOKEN = "VAULT_TOKEN"  # noqa: S105 - the variable's name
 
 
-def login(work: Work) -> Login | None:
-    """The AppRole: stored already, or where the spec says it is. None when nobody gave one."""
-    if found := door.stored(work):
-        return found
-    approle = names.fields(work.spec).approle
-    role_id = work.home.read_secret(names.ROLE_ID) or (given.read(names.ROLE_ID, approle.id) if approle.id else "")
-    secret_id = work.home.read_secret(names.SECRET_ID) or (
-        given.read(names.SECRET_ID, approle.secret) if approle.secret else ""
-    )
+def login(work: Work) -> door.Login | door.ServiceAccount | None:
+    """What KES will log in with: as the spec's sources have it now, else as it was stored. None when nobody gave it.
+
+    Raises UsageError when a source holds nothing that could be it.
+    """
+    fields = names.fields(work.spec)
+    return _service_account(work, fields.kubernetes) if fields.kubernetes else _approle(work, fields.approle)
+
+
+def _approle(work: Work, given: AppRole) -> door.Login | None:
+    role_id, secret_id = _known(work, names.ROLE_ID, given.id), _known(work, names.SECRET_ID, given.secret)
     return door.Login(role_id, secret_id) if role_id and secret_id else None
 
 
-def logged_in(work: Work, login: Login) -> Vault:
+def _service_account(work: Work, given: Kubernetes) -> door.ServiceAccount:
+    token = _known(work, names.JWT, given.jwt)
+    if not token:
+        raise UsageError(
+            "KES has no login to your Vault",
+            because="the service account's token is not given",
+            hint="--set keystore.vault.kubernetes.jwt=@FILE",
+        )
+    jwt.check(work, token)
+    return door.ServiceAccount(given.role, token.strip())
+
+
+def _known(work: Work, name: str, source: str | None) -> str | None:
+    return secret(work.home, name, source) if source or work.home.read_secret(name) else None
+
+
+def logged_in(work: Work, login: door.Login | door.ServiceAccount) -> Vault:
+    """Vault as KES. ServiceError in Vault's words when it refuses the login."""
     try:
         return door.as_kes(work, login)
     except ServiceError as error:
-        approle = names.fields(work.spec).approle
+        who = "the AppRole's" if isinstance(login, door.Login) else "the service account's"
         raise ServiceError(
-            f"Vault refuses the AppRole's login at auth/{approle.engine}",
+            f"Vault refuses {who} login at auth/{names.fields(work.spec).login.engine}",
             because=error.because,
             hint=_login_hint(work, error),
             status=error.status,
@@ -46,11 +65,16 @@ def logged_in(work: Work, login: Login) -> Vault:
 
 def _login_hint(work: Work, error: ServiceError) -> str:
     fields = names.fields(work.spec)
-    approle = fields.approle
+    kind = "kubernetes" if fields.kubernetes else "approle"
+    if fields.kubernetes and error.status != HTTPStatus.NOT_FOUND:
+        return (
+            f"vault read auth/{fields.kubernetes.engine}/role/{fields.kubernetes.role} shows whom it lets in; "
+            "Vault asks Kubernetes whether the token still holds"
+        )
     if error.status == HTTPStatus.BAD_REQUEST:
-        return f"a new secret id, without limits: vault write -f auth/{approle.engine}/role/ROLE/secret-id"
-    where = approle.namespace or fields.namespace or "root"
-    return f"is AppRole at {approle.engine!r} in the namespace {where!r}? keystore.vault.approle.engine and .namespace"
+        return f"a new secret id, without limits: vault write -f auth/{fields.approle.engine}/role/ROLE/secret-id"
+    method, where = fields.login, names.login_namespace(work.spec) or "root"
+    return f"is it at {method.engine!r} in the namespace {where!r}? keystore.vault.{kind}.engine and .namespace"
 
 
 def version(work: Work, vault: Vault) -> str:
@@ -60,7 +84,7 @@ def version(work: Work, vault: Vault) -> str:
         found = vault.kv_version(fields.engine)
     except ServiceError as error:
         raise ServiceError(
-            f"there is no engine {fields.engine!r} for KES's AppRole",
+            f"there is no engine {fields.engine!r} for KES's role",
             because=error.because,
             hint=_mount_hint(work),
             status=error.status,
@@ -75,11 +99,11 @@ def version(work: Work, vault: Vault) -> str:
 
 
 def _mount_hint(work: Work) -> str:
-    engine = names.fields(work.spec).engine
-    policy = kes_policy(work.spec, names.fields(work.spec).version or "v2")
+    fields = names.fields(work.spec)
+    version, where = fields.version or "v2", names.flag(names.namespace(work.spec))
     return (
-        f"vault secrets enable -path={engine} -version=2 kv; if that is there, the AppRole lacks this policy:\n"
-        f"vault policy write {names.role(work.spec)} - <<'EOF'\n{policy}EOF"
+        f"vault secrets enable{where} -path={fields.engine} -version={version[1:]} kv; if that is there, the role "
+        f"lacks this policy:\n{paste(work.spec, version)}"
     )
 
 

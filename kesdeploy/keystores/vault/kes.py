@@ -20,19 +20,33 @@ KES_PATHS = {
     "vault.status.ping": "status.ping",
     **{f"vault.{name}": name for name in ("engine", "version", "namespace", "prefix")},
     **{f"vault.approle.{name}": f"approle.{name}" for name in ("engine", "namespace", "id", "secret")},
+    **{f"vault.kubernetes.{name}": f"kubernetes.{name}" for name in ("engine", "namespace", "role")},
+    **{f"vault.transit.{name}": f"transit.{name}" for name in ("engine", "key")},
 }
 
 
+def inside(name: str) -> str:
+    """Where KES finds a file that lies beside its configuration."""
+    return f"/config/{name}"
+
+
 def context(spec: Spec, endpoint: str, *, version: str, ca: str) -> dict[str, Any]:
-    """The variables of `kes/keystore-vault.yaml.j2`; those of the login are filled in by Refs."""
+    """The variables of `kes/keystore-vault.yaml.j2`; those of an AppRole's login are filled in by Refs."""
     fields = names.fields(spec)
+    method = {"engine": fields.login.engine, "namespace": fields.login.namespace or ""}
+    kubernetes = fields.kubernetes
     return {
         "endpoint": endpoint,
         "engine": fields.engine,
         "version": version,
         "prefix": names.prefix(spec),
-        "namespace": fields.namespace or "",
-        "approle": {"engine": fields.approle.engine, "namespace": fields.approle.namespace or ""},
+        "namespace": names.namespace(spec),
+        "approle": {} if kubernetes else method,
+        # A file, not the token: KES reads it again at each login.
+        "kubernetes": {**method, "role": kubernetes.role, "jwt": inside(names.JWT)} if kubernetes else {},
+        "transit": fields.transit.model_dump() if fields.transit else {},
         "ca": ca,
+        "cert": inside(names.TLS_CERT) if fields.tls else "",
+        "key": inside(names.TLS_KEY) if fields.tls else "",
         "ping": fields.status.ping,
     }

@@ -17,6 +17,7 @@ SEAL_KEY = "vault-seal-key"
 INIT = "vault-init.json"
 ROLE_ID, SECRET_ID = "vault-approle-id", "vault-approle-secret"
 OPERATOR_ID, OPERATOR_SECRET = "vault-operator-id", "vault-operator-secret"
+JWT, TLS_CERT, TLS_KEY = "vault-kubernetes-jwt", "vault-tls.crt", "vault-tls-key"
 CA, KV_VERSION = "vault-ca.crt", "vault-kv-version"
 # No secrets, but they belong to them: what was set up last.
 SETTLED = "vault-settled"
@@ -31,15 +32,49 @@ def fields(spec: Spec) -> VaultFields:
 
 
 def prefix(spec: Spec) -> str:
-    """The folder of the keys within the engine."""
-    return fields(spec).prefix or spec.name
+    """The folder of the keys within the engine; empty when they lie in no folder."""
+    given = fields(spec).prefix
+    return spec.name if given is None else given
+
+
+def under(*parts: str) -> str:
+    """A path in Vault of those parts that are not empty."""
+    return "/".join(part for part in parts if part)
 
 
 def role(spec: Spec) -> str:
     """KES's role, and its policy: in a Vault that others use too, one name for each place that keys lie in."""
-    if fields(spec).managed:
-        return KES_ROLE
-    return f"kes-{fields(spec).engine}-{prefix(spec)}".replace("/", "-").lower()
+    return KES_ROLE if fields(spec).managed else theirs(spec)
+
+
+def theirs(spec: Spec) -> str:
+    """The same, in a Vault that somebody else runs."""
+    return under("kes", fields(spec).engine, prefix(spec)).replace("/", "-").lower()
+
+
+def namespace(spec: Spec) -> str:
+    """The namespace of the keys; empty for the root."""
+    return (fields(spec).namespace or "").strip("/")
+
+
+def login_namespace(spec: Spec) -> str:
+    """The namespace that KES logs in to; empty for the root."""
+    given = fields(spec).login.namespace
+    return namespace(spec) if given is None else given.strip("/")
+
+
+def flag(namespace: str) -> str:
+    """What a vault command needs for that namespace."""
+    return f" -namespace={namespace}" if namespace else ""
+
+
+def from_login(spec: Spec) -> str:
+    """How the namespace of the keys is reached from that of the login, where the policy is: `team/`, or empty."""
+    keys, login = namespace(spec), login_namespace(spec)
+    if keys == login:
+        return ""
+    above = f"{login}/" if login else ""
+    return f"{keys.removeprefix(above)}/" if keys.startswith(above) else ""
 
 
 def host(spec: Spec) -> str:

@@ -5,64 +5,65 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kesdeploy.errors import UsageError
-from kesdeploy.keystores.vault import door, entry, names
-from kesdeploy.keystores.vault.policy import check_rights, kes_policy
+from kesdeploy.keystores.vault import door, entry, names, preflight
+from kesdeploy.keystores.vault.policy import kes_policy
 
 if TYPE_CHECKING:
-    from kesdeploy.keystores.vault.door import Login
     from kesdeploy.keystores.words import Work
+
+RACE = "KV v1 has no atomic creation: let no second KES make keys in the same folder (KV v2 has it)"
 
 
 def bootstrap(work: Work) -> None:
-    """Keep what KES's configuration is made from: the login, the engine's version, the authority's file."""
-    _keep_authority(work)
+    """Keep what KES's configuration is made from: the login, and the engine's version."""
     login = entry.login(work) or _made(work)
-    door.store(work, login)
+    if isinstance(login, door.Login):
+        door.store(work, login)
     kes = entry.logged_in(work, login)
-    version = entry.version(work, kes)
-    check_rights(work, kes, version)
-    door.leave(kes)
+    try:
+        version = preflight.fit(work, kes)
+    finally:
+        door.leave(kes)
+    if version == "v1":
+        work.report.note(RACE)
     work.home.write_secret(names.KV_VERSION, version)
+    work.home.write_secret(names.SETTLED, _settled(work))
 
 
 def unsettled(work: Work) -> str | None:
     """Why the bootstrap has to run, from files alone."""
-    if door.stored(work) is None:
+    if door.has(work) is None:
         return "KES has no login to Vault yet"
     if not work.home.read_secret(names.KV_VERSION):
         return "the version of Vault's engine is not known yet"
-    if authority_changed(work):
-        return "the CA's file is another one now"
+    if work.home.read_secret(names.SETTLED) != _settled(work):
+        return "it is another engine of Vault now"
     return None
 
 
-def authority_changed(work: Work) -> bool:
-    path = door.authority(work)
-    if path is None or not path.is_file():
-        return False
-    return path.read_text().strip() != (work.home.read_secret(names.CA) or "").strip()
+def _settled(work: Work) -> str:
+    """Whose version is known, as text."""
+    return f"{names.address(work.spec)}\n{names.namespace(work.spec)}\n{names.fields(work.spec).engine}"
 
 
-def _keep_authority(work: Work) -> None:
-    path = door.authority(work)
-    if path and path.is_file() and authority_changed(work):
-        work.home.write_secret(names.CA, path.read_text())
-
-
-def _made(work: Work) -> Login:
-    """Policy, role and login, with the user's token; the engine too, where there is none."""
+def _made(work: Work) -> door.Login:
+    """Policy, role and login, with the user's token; engine and transit key too, where there are none."""
     fields, role = names.fields(work.spec), names.role(work.spec)
-    if fields.approle.namespace not in (None, fields.namespace):
+    if names.login_namespace(work.spec) != names.namespace(work.spec):
         raise UsageError(
             "kesdeploy sets up an AppRole only in the namespace of the keys",
             hint="leave keystore.vault.approle.namespace out, or give approle.id and approle.secret",
         )
     vault, mount = entry.token(work), fields.approle.engine
-    version = vault.ensure_kv(fields.engine)
+    version = vault.ensure_kv(fields.engine, fields.version or "v2")
+    if fields.transit:
+        vault.ensure_transit(fields.transit.engine)
+        vault.transit(fields.transit.engine, fields.transit.key).ensure()
     vault.ensure_approle(mount)
     vault.write_policy(role, kes_policy(work.spec, version))
     vault.ensure_role(role, [role], mount=mount)
     work.report.note(
-        f"Vault: policy and AppRole {role!r} at auth/{mount}, keys in {fields.engine}/{names.prefix(work.spec)}"
+        f"Vault: policy and AppRole {role!r} at auth/{mount}, "
+        f"keys in {names.under(fields.engine, names.prefix(work.spec))}"
     )
     return door.Login(vault.role_id(role, mount=mount), vault.new_secret_id(role, mount=mount))
