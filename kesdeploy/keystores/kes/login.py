@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 API_KEY, CERTIFICATE, KEY, CA = "kes-api_key", "kes-certificate", "kes-key", "kes-ca.crt"
 SECTION = "keystore.kes"
 WARN_DAYS = 30
+# Its alert, or what is left of the connection when ours was still being written.
+_CUT_OFF = ("TLS", "EOF", "reset", "Broken pipe", "closed connection")
 
 
 def reach(work: Work, fields: KesFields) -> None:
@@ -69,9 +71,9 @@ def _greet(work: Work, endpoint: str, ca: Path | None, pair: tuple[Path, Path]) 
 def _advice(endpoint: str, error: ServiceError) -> str:
     if "its certificate is refused" in error.because:
         return f"{SECTION}.ca: the PEM file of the CA that signed it; and an address that is in its certificate"
-    if "UNKNOWN_CA" in error.because.upper().replace(" ", "_"):
+    if any(word in error.because for word in _CUT_OFF):
         pair = f"{SECTION}.certificate and {SECTION}.key"
-        return f"it takes only clients of its own CA (tls.auth: on): {pair}, issued by its operator"
+        return f"does it take only clients of its own CA (tls.auth: on)? Then: {pair}, issued by its operator"
     return f"{SECTION}.endpoints: is that the right address? curl -vk {endpoint}/version"
 
 
