@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kesdeploy import pki, services
 from kesdeploy.ensure import FINGERPRINT_CONTEXT, check_fingerprint, fingerprint_file
 from kesdeploy.errors import CertificateError, ServiceError
+from kesdeploy.kes_log import explained
 
 if TYPE_CHECKING:
     from kesdeploy.deployment import Deployment
@@ -25,8 +26,9 @@ def before_minio(deployment: Deployment) -> None:
     """Raises DataProtected when the keystore holds another key, ServiceError when MinIO's identity may not use it."""
     forget_keys(deployment)
     kes = services.kes(deployment.spec, deployment.home, identity="minio")
-    data_key = kes.generate(deployment.spec.key_name, FINGERPRINT_CONTEXT)
-    kes.decrypt(deployment.spec.key_name, data_key.ciphertext, FINGERPRINT_CONTEXT)
+    with explained(deployment):
+        data_key = kes.generate(deployment.spec.key_name, FINGERPRINT_CONTEXT)
+        kes.decrypt(deployment.spec.key_name, data_key.ciphertext, FINGERPRINT_CONTEXT)
     for path in sorted(deployment.home.path("secrets").glob("fingerprint-*.json")):
         key = path.name.removeprefix("fingerprint-").removesuffix(".json")
         assert path == fingerprint_file(deployment, key)

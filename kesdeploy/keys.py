@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kesdeploy import pki, protection, services
 from kesdeploy.ensure import FORBIDDEN, NOT_FOUND, fingerprint_file
 from kesdeploy.errors import DataProtected, ServiceError
+from kesdeploy.kes_log import explained
 from kesdeploy.resources import Key, Resource
 
 if TYPE_CHECKING:
@@ -18,16 +19,20 @@ if TYPE_CHECKING:
 def ensure_key(deployment: Deployment, resource: Resource, _: Change) -> None:
     """Create the key, if it never was. One that data needs is not replaced by a new one of its name."""
     assert isinstance(resource.body, Key)
-    kes = services.kes(deployment.spec, deployment.home)
+    with explained(deployment):
+        _find_or_create(deployment, services.kes(deployment.spec, deployment.home), resource.name)
+
+
+def _find_or_create(deployment: Deployment, kes: Kes, key: str) -> None:
     try:
-        find(kes, resource.name)
+        find(kes, key)
     except ServiceError as error:
         if error.status == FORBIDDEN:
-            raise _not_allowed(deployment, resource.name, error) from error
+            raise _not_allowed(deployment, key, error) from error
         if error.status != NOT_FOUND:
             raise
-        _refuse_to_replace(deployment, resource.name)
-        _create(deployment, kes, resource.name)
+        _refuse_to_replace(deployment, key)
+        _create(deployment, kes, key)
 
 
 def find(kes: Kes, key: str) -> None:

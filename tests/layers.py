@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("opening", "choosing", "clash", "doctor", "doctor.*"),
     ("apply", "verify"),
     ("containers", "observe", "gate", "ensure", "keys"),
-    ("filled", "services"),
+    ("filled", "services", "kes_log"),
     ("deployment", "protection"),
     ("topology", "topology.*", "plan", "state"),
     ("keystores", "keystores.*"),

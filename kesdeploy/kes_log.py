@@ -1,0 +1,53 @@
+"""What KES says only to its log: why its keystore failed it."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from kesdeploy import services
+from kesdeploy.errors import EngineError, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kesdeploy.deployment import Deployment
+
+# KES's answer for a keystore that does not work; all that it tells a client is that it failed.
+FAILED = range(500, 600)
+LONGEST = 400
+_ERROR = re.compile(r'level=ERROR msg=("(?:[^"\\]|\\.)*")')
+
+
+@contextmanager
+def explained(deployment: Deployment) -> Iterator[None]:
+    """Whatever KES refuses inside, for the reason that its log has: the keystore's own words."""
+    try:
+        yield
+    except ServiceError as error:
+        if error.status not in FAILED or services.elsewhere(deployment.spec):
+            raise
+        because, hint = last_error(deployment) or error.because, f"kesdeploy logs -n {deployment.name} kes"
+        if deployment.keystore.shared(deployment.spec.keystore):
+            hint = f"kesdeploy policy -n {deployment.name} shows what KES has to be granted; {hint}"
+        raise ServiceError(error.what, because=because, hint=error.hint or hint, status=error.status) from error
+
+
+def last_error(deployment: Deployment) -> str:
+    """The last error in KES's log, on one line; empty when there is none."""
+    try:
+        lines = [line.text for line in deployment.engine.logs(f"{deployment.name}-kes-server", tail=50)]
+    except EngineError:
+        return ""
+    found = [match[1] for line in lines if (match := _ERROR.search(line))]
+    return " ".join(_unquoted(found[-1]).split())[:LONGEST] if found else ""
+
+
+def _unquoted(text: str) -> str:
+    """Go quotes a little more than JSON does; then it stays as it is."""
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text.strip('"')
