@@ -24,8 +24,8 @@ API_KEY_VARIABLE = "MINIO_KMS_KES_API_KEY"
 
 class Kes(Outside):
     kind: ClassVar[str] = "kes"
-    title: ClassVar[str] = "A KES that others run"
-    summary: ClassVar[str] = "only MinIO is deployed here; whoever runs that KES has to allow it"
+    title: ClassVar[str] = "KES elsewhere"
+    summary: ClassVar[str] = "a KES that you have already: only MinIO is deployed here, and has to be allowed there"
     fields: ClassVar[type[KeystoreFields]] = KesFields
 
     def credentials(self, fields: KeystoreFields) -> tuple[Credential, ...]:  # noqa: ARG002

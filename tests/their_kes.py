@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from bao import free_port
 
 from kesdeploy import pki
 from kesdeploy.clients.kes import Kes
 from kesdeploy.errors import ServiceError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 RELOADED = "Reloading configuration after SIGHUP signal completed"
 
 
@@ -26,10 +26,11 @@ class TheirKes:
     """`folder` holds its keys, its certificates (`ca.crt` for its clients) and its log."""
 
     def __init__(self, folder: Path, host: str = "127.0.0.1", auth: str = "off") -> None:
-        self.folder, self.address, self.auth = folder, f"https://{host}:{free_port()}", auth
+        self.folder, self.address, self.auth = folder, f"https://{host}:{_free_port(host)}", auth
         self.policies: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        self.authority = pki.Authority.create("their CA", datetime.now(UTC))
+        self.now = datetime.now(UTC)
+        self.authority = pki.Authority.create("their CA", self.now)
         self.ca = folder / "ca.crt"
         self.ca.write_bytes(self.authority.cert_pem)
         self._write("kes", pki.LeafRequest("kes", (host, "127.0.0.1"), pki.Usage.SERVER))
@@ -68,7 +69,7 @@ class TheirKes:
         self.process.wait()
 
     def _write(self, name: str, request: pki.LeafRequest) -> tuple[Path, Path]:
-        leaf = self.authority.issue(request, datetime.now(UTC))
+        leaf = self.authority.issue(request, self.now)
         pair = self.folder / f"{name}.crt", self.folder / f"{name}.key"
         for file, data in zip(pair, (leaf.cert_pem, leaf.key_pem), strict=True):
             file.write_bytes(data)
@@ -109,3 +110,9 @@ class TheirKes:
         except ServiceError:
             return False
         return True
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as found:
+        found.bind((host, 0))
+        return int(found.getsockname()[1])
