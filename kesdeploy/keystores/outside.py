@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kesdeploy.errors import CertificateError, ServiceError
+from kesdeploy.errors import CertificateError, ServiceError, UsageError
 from kesdeploy.keystores.words import Contribution, Question
 from kesdeploy.report import Silent
 from kesdeploy.resources import File, Ref, Resource, Secret
@@ -123,6 +123,9 @@ class Outside:
         """One of ok, UNREACHABLE, DENIED, WRONG."""
         try:
             self.prove(replace(work, report=Silent(), timeout=min(work.timeout, 10)))
+        except UsageError:
+            # What the spec points at is not usable any more; KES may still work with what was kept.
+            return "WRONG"
         except CertificateError:
             return "UNREACHABLE"
         except ServiceError as error:
@@ -153,7 +156,6 @@ def secret(home: Home, name: str, source: str | None) -> str:
     UsageError when it is in neither, or KES could not be given it.
     """
     from kesdeploy import given
-    from kesdeploy.errors import UsageError
 
     kept = home.read_secret(name)
     try:

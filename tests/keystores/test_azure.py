@@ -8,8 +8,8 @@ import sys
 import pytest
 import yaml
 from bao import NOW, Told
-from key_vault import CLIENT, SECRET, TENANT, KeyVault
-from standin import StandIn, issue, redirect
+from clouds.key_vault import CLIENT, SECRET, TENANT, KeyVault
+from clouds.server import StandIn, issue, redirect
 
 from kesdeploy import filled, topology
 from kesdeploy.errors import DataProtected, ServiceError, SpecError, UsageError

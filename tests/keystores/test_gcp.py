@@ -10,8 +10,8 @@ import sys
 import pytest
 import yaml
 from bao import NOW, Told
-from secret_manager import EMAIL, PROJECT, SecretManager, key_file, private_key
-from standin import StandIn, issue, redirect
+from clouds.secret_manager import EMAIL, PROJECT, SecretManager, key_file, private_key
+from clouds.server import StandIn, issue, redirect
 
 from kesdeploy import filled, given, topology
 from kesdeploy.errors import ServiceError, SpecError, UsageError
@@ -376,3 +376,8 @@ def test_a_file_that_is_nowhere(google):
     with pytest.raises(UsageError) as caught:
         GCP.preflight(google.work())
     assert f"@{google.file}" in caught.value.what
+
+
+def test_a_file_that_went_bad_does_not_stop_status(google):
+    google.file.write_text("{")
+    assert GCP.state(google.work()) == "WRONG"

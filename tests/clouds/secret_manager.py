@@ -1,6 +1,6 @@
-"""Google, as far as kesdeploy asks it: the login of a service account, and Secret Manager's REST interface.
+"""Google: the login of a service account, and Secret Manager: REST, which kesdeploy asks, and gRPC, as KES does.
 
-Shapes and error texts as Google's API reference and error reports show them.
+Shapes and error texts as Google's API reference and error reports show them; KES's own use: internal/keystore/gcp.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from clouds import grpc
+from clouds.grpc import fields, message
 
 PROJECT = "hhaz-keys-1234"
 EMAIL = f"kes@{PROJECT}.iam.gserviceaccount.com"
@@ -51,6 +54,10 @@ class SecretManager:
     forbid: tuple[int, str, str, str] | None = None
     """HTTP's status, Google's, reason and message, for every look at a version."""
     secrets: dict[str, list[str]] = field(default_factory=dict)
+    payloads: dict[str, bytes] = field(default_factory=dict)
+    """What the first version of each holds."""
+    denied: dict[str, str] = field(default_factory=dict)
+    """Method of gRPC -> why it is refused."""
     asked: list[str] = field(default_factory=list)
     claims: dict[str, Any] = field(default_factory=dict)
 
@@ -85,6 +92,66 @@ class SecretManager:
             text = f"Secret Version [projects/1/secrets/{name}/versions/1] is in {self.secrets[name][0]} state."
             return 400, {}, _error(400, "FAILED_PRECONDITION", "", text)
         return 200, {}, {"name": f"projects/{project}/secrets/{name}"}
+
+    # --- gRPC
+
+    def called(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
+        """One call of google.cloud.secretmanager.v1.SecretManagerService."""
+        method, given = path.rpartition("/")[2], fields(body)
+        self.asked.append(method)
+        if not signed(headers.get("authorization", "").removeprefix("Bearer ")):
+            return grpc.UNAUTHENTICATED, "Request had invalid authentication credentials.", b""
+        if method in self.denied:
+            return grpc.PERMISSION_DENIED, self.denied[method], b""
+        return getattr(self, f"_{method}")(given)
+
+    def _CreateSecret(self, given: dict[int, bytes]) -> tuple[int, str, bytes]:  # noqa: N802 - the method's own name
+        name = given[2].decode()
+        if name in self.secrets:
+            return grpc.ALREADY_EXISTS, f"Secret [{name}] already exists.", b""
+        self.secrets[name] = []
+        return grpc.OK, "", message((1, f"{given[1].decode()}/secrets/{name}"))
+
+    def _AddSecretVersion(self, given: dict[int, bytes]) -> tuple[int, str, bytes]:  # noqa: N802
+        name = given[1].decode().rpartition("/")[2]
+        self.secrets[name].append("ENABLED")
+        self.payloads.setdefault(name, fields(given[2])[1])
+        return grpc.OK, "", message((1, f"{given[1].decode()}/versions/{len(self.secrets[name])}"))
+
+    def _AccessSecretVersion(self, given: dict[int, bytes]) -> tuple[int, str, bytes]:  # noqa: N802
+        *_, name, _, version = given[1].decode().split("/")
+        if version != "1" or not self.secrets.get(name):
+            return grpc.NOT_FOUND, f"Secret [{name}] not found or has no versions.", b""
+        return grpc.OK, "", message((1, given[1]), (2, message((1, self.payloads[name]))))
+
+    def _ListSecrets(self, given: dict[int, bytes]) -> tuple[int, str, bytes]:  # noqa: N802
+        parent = given[1].decode()
+        return grpc.OK, "", message(*((1, message((1, f"{parent}/secrets/{name}"))) for name in self.secrets))
+
+    def _DeleteSecret(self, given: dict[int, bytes]) -> tuple[int, str, bytes]:  # noqa: N802
+        name = given[1].decode().rpartition("/")[2]
+        if name not in self.secrets:
+            return grpc.NOT_FOUND, f"Secret [{name}] not found.", b""
+        del self.secrets[name]
+        self.payloads.pop(name, None)
+        return grpc.OK, "", b""
+
+
+def signed(token: str) -> bool:
+    """Whether the service account itself signed this token."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    head, _, signature = token.rpartition(".")
+    public = load_pem_private_key(private_key().encode(), None).public_key()
+    try:
+        public.verify(base64.urlsafe_b64decode(signature + "=="), head.encode(), PKCS1v15(), SHA256())
+    except InvalidSignature:
+        return False
+    claims = json.loads(base64.urlsafe_b64decode(head.partition(".")[2] + "=="))
+    return claims["iss"] == EMAIL
 
 
 def _error(code: int, status: str, reason: str, message: str) -> dict[str, Any]:
