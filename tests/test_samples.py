@@ -83,7 +83,13 @@ def test_what_it_says_without_a_comment_are_the_defaults():
 def test_what_it_says_in_a_comment_is_right_too(kind):
     tree = parse(uncommented(), where=FULL.name)
     tree["keystore"] = {kind: tree["keystore"][kind]}
-    for kms, either in (("vault", "product"), ("vault", "seal"), ("vault", "kubernetes"), ("kes", "api_key")):
+    for kms, either in (
+        ("vault", "product"),
+        ("vault", "seal"),
+        ("vault", "kubernetes"),
+        ("azure", "managed_identity"),
+        ("kes", "api_key"),
+    ):
         tree["keystore"].get(kms, {}).pop(either, None)
     if kind == "kes":
         del tree["kes"]
