@@ -27,6 +27,8 @@ _STRAIGHT = {
     "log.audit": "kes.log.audit",
 }
 # What KES reads for nothing, or no more: by path, with the reason.
+# What KES means where nothing is said, and kesdeploy means something else.
+_UNSAID: dict[str, dict[str, Any]] = {"vault": {"keystore.vault.prefix": ""}}
 _DEAD = {
     "root": "KES ignores it since 2022 and then ends with `no admin identity`; it is `admin: identity:` now",
     "tls.proxy": "KES reads it and does nothing with it",
@@ -170,6 +172,7 @@ class _Reader:
             self.broken(f"keystore.{backend}", "is no keystore that kesdeploy knows", f"known: {', '.join(KEYSTORES)}")
             return
         self.settings[f"keystore.{keystore.kind}"] = {}
+        self.settings |= _UNSAID.get(backend, {})
         for path, value in _leaves({backend: section[backend]}):
             self._setting(keystore, path, value)
 
@@ -184,13 +187,13 @@ class _Reader:
                 "is not taken over",
                 "kesdeploy keeps it in the deployment's folder; keys that lie there have to be copied",
             )
-        elif is_secret(keystore.fields, ours):
+        elif is_secret(keystore.fields, ours) and not _names_a_file(ours, str(value)):
             self._secret(keystore.kind, path, ours, str(value))
         elif (text := self._text(f"keystore.{path}", value)) is not None:
             self._plain(keystore.kind, path, ours, text)
 
     def _plain(self, kind: str, path: str, ours: str, text: str) -> None:
-        if ours.endswith("ca"):
+        if _names_a_file(ours, text):
             file = self._on_this_machine(text)
             if file is None:
                 self.open(
@@ -233,6 +236,11 @@ class _Reader:
                 path, _, what = text.partition(": ")
                 if what.startswith("unknown key") and path not in known and not path.endswith(".paths"):
                     self.broken(path, what, "KES ignores what it does not know, and says nothing")
+
+
+def _names_a_file(ours: str, value: str) -> bool:
+    """Whether KES reads a file there. With a `/` in it, it takes Vault's `jwt` for one."""
+    return ours.endswith("ca") or ours in ("tls.cert", "tls.key") or (ours == "kubernetes.jwt" and "/" in value)
 
 
 def _get(tree: Mapping[str, Any], path: str) -> Any:

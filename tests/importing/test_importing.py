@@ -115,6 +115,23 @@ def test_a_variable_of_a_secret_is_where_the_secret_is_read_from():
     assert not found.secrets
 
 
+def test_files_of_a_vault_are_named_and_not_taken_for_secrets(files):
+    Path("here.key").write_text("x")
+    kubernetes = {"role": "kes", "jwt": "/var/run/secrets/token"}
+    vault = {"endpoint": "https://v:8200", "kubernetes": kubernetes, "tls": {"cert": "/there.crt", "key": "/here.key"}}
+    found = kes(keystore={"vault": {**vault, "transit": {"key": "k"}}})
+    assert not found.secrets
+    assert found.settings["keystore.vault.transit.key"] == "k"
+    assert found.settings["keystore.vault.kubernetes.role"] == "kes"
+    # Keys that lie in no folder are looked for in none.
+    assert found.settings["keystore.vault.prefix"] == ""
+    opened = {
+        remark.where.partition("keystore.vault.")[2]: remark.why for remark in found.remarks if remark.level == "open"
+    }
+    assert {"kubernetes.jwt", "tls.cert"} <= set(opened)
+    assert "--set keystore.vault.kubernetes.jwt=FILE" in opened["kubernetes.jwt"]
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [

@@ -268,3 +268,33 @@ def test_plain_http_is_recognised(user):
         assert "does not speak TLS" in error.hint
     finally:
         server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "",
+        "engine: pasted-v1, version: v1, prefix: ''",
+        "engine: pasted-v2, transit: {engine: locks/transit, key: kes}",
+        "namespace: pasted",
+        "namespace: pasted, approle: {engine: pasted-login, namespace: /}",
+    ],
+    ids=["default", "v1", "transit", "namespace", "login-above"],
+)
+def test_what_is_to_be_pasted_is_enough(user, fields):
+    user.admin("PUT", "sys/namespaces/pasted", {})
+    said = user.paste(VAULT.policy(user.work(fields).spec))
+    assert {line for line in said.splitlines() if line.startswith("Code:")} <= {"Code: 400. Errors:"}
+    login = f"id: '@{user.folder}/kes-role-id', secret: '@{user.folder}/kes-secret-id'"
+    with_login = fields.replace("approle: {", f"approle: {{{login}, ")
+    given = with_login if "approle" in fields else f"{fields}, approle: {{{login}}}"
+    work = user.work(given.strip(", "))
+    VAULT.preflight(work)
+    VAULT.bootstrap(work)
+    assert (VAULT.state(work), user.told.warnings) == ("ok", [])
+    assert oct((user.folder / "kes-secret-id").stat().st_mode)[-3:] == "600"
+    # A token that lives on, and a secret id without end: KES logs in again and again.
+    role, where = names.role(work.spec), names.login_namespace(work.spec)
+    about = user.admin("GET", f"auth/{work.spec.keystore.approle.engine}/role/{role}", namespace=where)["data"]
+    limits = ("token_period", "token_num_uses", "secret_id_ttl", "secret_id_num_uses", "token_max_ttl")
+    assert [about[limit] for limit in limits] == [300, 0, 0, 0, 0]

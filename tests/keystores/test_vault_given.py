@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 from bao import NOW, Told, spec_of
+from cluster import token
 from cryptography.hazmat.primitives import serialization as form
-from kubernetes import token
 
 from kesdeploy import pki
 from kesdeploy.errors import CertificateError, UsageError

@@ -6,6 +6,7 @@ import pytest
 from vault_user import good, refused
 
 from kesdeploy.keystores import Vault
+from kesdeploy.keystores.vault import transit
 from kesdeploy.keystores.vault.policy import kes_policy
 
 pytestmark = [pytest.mark.openbao, pytest.mark.parametrize("shared", ["shares"], indirect=True)]
@@ -82,7 +83,7 @@ def test_a_key_rotated_later_is_a_warning_and_a_state(user):
     VAULT.bootstrap(work)
     user.home.write_secret(f"fingerprint-{work.spec.key_name}.json", "{}")
     user.admin("POST", "transit/keys/kes/rotate")
-    assert VAULT.state(work) == "ROTATED"
+    assert VAULT.state(work) == transit.ROTATED
     VAULT.preflight(work)
     assert "was rotated: KES can make no new keys with it; those that are there go on" in user.told.warnings[-1]
 

@@ -85,6 +85,16 @@ def test_what_it_says_when_it_cannot_log_in(world, vault):
     )
 
 
+def test_a_client_certificate_that_cannot_be_read_takes_the_ca_along(world, vault):
+    """Without a word: why kesdeploy reads both before KES does."""
+    nonsense = world.folder / "nonsense.pem"
+    nonsense.write_text("nonsense")
+    tls = {"ca": str(world.ca_file), "cert": str(nonsense), "key": str(nonsense)}
+    said = refused(world, keystore=vault.keystore(tls=tls))
+    assert "x509: certificate signed by unknown authority" in said
+    assert "nonsense" not in said
+
+
 def test_a_vault_that_goes_away(world, vault):
     kes = start_kes(world, keystore=vault.keystore())
     kes.ask("PUT", "/v1/key/create/lasting")

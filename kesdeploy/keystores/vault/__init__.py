@@ -74,7 +74,7 @@ class Vault:
             theirs.bootstrap(work)
 
     def state(self, work: Work) -> str:
-        """One of ok, SEALED, UNINITIALISED, UNREACHABLE, DENIED, ROTATED (the transit key was)."""
+        """One of ok, SEALED, UNINITIALISED, UNREACHABLE, DENIED, and `transit.ROTATED`."""
         try:
             seen = door.seen(work)
             if not seen.initialized:
@@ -91,6 +91,6 @@ def _inside(work: Work) -> str:
     if entered is None:
         return "DENIED"
     try:
-        return "ROTATED" if transit.rotated(work, entered) else "ok"
+        return transit.ROTATED if transit.rotated(work, entered) else "ok"
     finally:
         entered.leave()

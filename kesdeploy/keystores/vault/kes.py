@@ -17,10 +17,12 @@ ENVIRONMENT = {"VAULT_CLIENT_TIMEOUT": "5s"}
 KES_PATHS = {
     "vault.endpoint": "address",
     "vault.tls.ca": "ca",
+    "vault.tls.cert": "tls.cert",
+    "vault.tls.key": "tls.key",
     "vault.status.ping": "status.ping",
     **{f"vault.{name}": name for name in ("engine", "version", "namespace", "prefix")},
     **{f"vault.approle.{name}": f"approle.{name}" for name in ("engine", "namespace", "id", "secret")},
-    **{f"vault.kubernetes.{name}": f"kubernetes.{name}" for name in ("engine", "namespace", "role")},
+    **{f"vault.kubernetes.{name}": f"kubernetes.{name}" for name in ("engine", "namespace", "role", "jwt")},
     **{f"vault.transit.{name}": f"transit.{name}" for name in ("engine", "key")},
 }
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FIRST = "vault:v1:"
 PROOF = b"kesdeploy"
+# A word for `status`; it alone would not tell what to do.
+ROTATED = "ROTATED (the transit key: KES can make no new keys)"
 
 
 def check(work: Work, kes: Vault, granted: Granted) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from datetime import timedelta
 
 import pytest
-from bao import NOW, Told, spec_of
-from kubernetes import Cluster, token
+from bao import NOW, Told, binary, spec_of
+from cluster import Cluster, token
 
 from kesdeploy import pki
 from kesdeploy.errors import ServiceError
@@ -49,6 +51,22 @@ class User:
         (self.folder / "client.pem").write_bytes(leaf.cert_pem)
         (self.folder / "client.key").write_bytes(leaf.key_pem)
         return f"tls: {{cert: {self.folder}/client.pem, key: {self.folder}/client.key}}"
+
+    def paste(self, text: str) -> str:
+        """Run what `kesdeploy policy vault` prints, as somebody who may do everything; what was said."""
+        command = self.folder / "bin" / "vault"
+        command.parent.mkdir(exist_ok=True)
+        command.write_text(f'#!/bin/sh\nexec {binary()} "$@"\n')
+        command.chmod(0o700)
+        environment = {
+            "PATH": f"{command.parent}:{os.environ['PATH']}",
+            "HOME": str(self.folder),
+            "BAO_ADDR": self.bao.address,
+            "BAO_CACERT": str(self.bao.home.ca_cert),
+            "BAO_TOKEN": self.bao.master,
+        }
+        done = subprocess.run(["sh"], input=text, env=environment, cwd=self.folder, capture_output=True, text=True)  # noqa: PLW1510
+        return done.stdout + done.stderr
 
     def cluster(self) -> Cluster:
         """A Kubernetes cluster, whose service account `minio/kes` this Vault lets in as the role `kes`."""

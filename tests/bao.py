@@ -55,9 +55,10 @@ def spec_of(text: str, port: int = 8200, name: str = "demo"):
 
 
 class Bao:
-    """One deployment's folder, and the OpenBao that belongs to it."""
+    """One deployment's folder, and the OpenBao that belongs to it. `host`: where it can be reached besides."""
 
-    def __init__(self, root: Path, fields: str = "", *, name: str = "demo") -> None:
+    def __init__(self, root: Path, fields: str = "", *, name: str = "demo", host: str = "127.0.0.1") -> None:
+        self.host, self.outer_port = host, free_port()
         self.home = Home(name, root / f"minio-kes-{name}")
         self.home.prepare()
         self.home.make("vault")
@@ -89,7 +90,7 @@ class Bao:
         by_address = {r.address: r.body for r in Vault().contribute(self.spec, site).resources}
         self._certificate(by_address["certificate/vault"])
         config = by_address["file/vault-config"]
-        text = render(config.template, {**config.context, **here}) + self._mutual()
+        text = render(config.template, {**config.context, **here}) + self._more_listeners()
         self.home.write(config.path, text.encode())
         if seal := by_address.get("file/vault-seal-key"):
             if not self.home.read_secret(names.SEAL_KEY):
@@ -98,20 +99,29 @@ class Bao:
             self.home.write(seal.path, text.encode())
 
     @property
+    def outer(self) -> str:
+        """The same server, where a container finds it."""
+        return f"https://{self.host}:{self.outer_port}"
+
+    @property
     def mutual(self) -> str:
         """The same server, for those alone who show a certificate of its own CA."""
-        return f"https://127.0.0.1:{self.mutual_port}"
+        return f"https://{self.host}:{self.mutual_port}"
 
-    def _mutual(self) -> str:
+    def _more_listeners(self) -> str:
+        strict = f"""
+  tls_client_ca_file                 = "{self.home.ca_cert}"
+  tls_require_and_verify_client_cert = true"""
+        return self._listener(self.outer_port) + self._listener(self.mutual_port, strict)
+
+    def _listener(self, port: int, more: str = "") -> str:
         certs = self.home.path("certs/vault")
         return f"""
 listener "tcp" {{
-  address                            = "127.0.0.1:{self.mutual_port}"
-  cluster_address                    = "127.0.0.1:{free_port()}"
-  tls_cert_file                      = "{certs}/public.crt"
-  tls_key_file                       = "{certs}/private.key"
-  tls_client_ca_file                 = "{self.home.ca_cert}"
-  tls_require_and_verify_client_cert = true
+  address         = "{self.host}:{port}"
+  cluster_address = "127.0.0.1:{free_port()}"
+  tls_cert_file   = "{certs}/public.crt"
+  tls_key_file    = "{certs}/private.key"{more}
 }}
 """
 
@@ -119,7 +129,7 @@ listener "tcp" {{
         if self.home.ca_cert.exists():
             return
         authority = pki.Authority.create("tests", NOW)
-        leaf = authority.issue(pki.LeafRequest(body.common_name, body.names, pki.Usage.SERVER), NOW)
+        leaf = authority.issue(pki.LeafRequest(body.common_name, (*body.names, self.host), pki.Usage.SERVER), NOW)
         self.home.write("ca/ca.crt", authority.cert_pem)
         self.home.write("ca/ca.key", authority.key_pem)
         self.home.write(f"{body.folder}/public.crt", leaf.cert_pem)

@@ -1,0 +1,169 @@
+"""The real KES and MinIO (and the stand-ins) with keys in somebody else's Vault: a real OpenBao."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from bao import Bao
+from clouds.elsewhere import own_address
+from commandline import RELEASE, engine_holds, inspect, podman
+from objects import Objects
+from vault_user import User
+
+from kesdeploy import services
+from kesdeploy.errors import ServiceError
+from kesdeploy.home import Home
+from kesdeploy.keystores import FIELDS, Vault
+from kesdeploy.keystores.vault import door, opening
+from kesdeploy.keystores.vault.policy import kes_policy
+from kesdeploy.spec import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from commandline import Cli
+
+    from kesdeploy.clients.kes import Kes
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.openbao,
+    pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True),
+]
+
+
+@pytest.fixture(scope="module")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
+    """One that containers reach, with namespaces and engines of both versions."""
+    bao = Bao(tmp_path_factory.mktemp("bao"), host=own_address()).start()
+    opening.opened(bao.work, door.vault(bao.work))
+    bao.master = bao.another_root()
+    Vault().bootstrap(bao.work)
+    bao.ask("PUT", "sys/namespaces/team", bao.master, {})
+    yield bao
+    bao.stop()
+
+
+@pytest.fixture
+def user(bao: Bao, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> User:
+    return User(bao, tmp_path, monkeypatch)
+
+
+def kes(cli: Cli) -> Kes:
+    return services.kes(load(cli.read("kesdeploy.yaml"), {}, FIELDS), Home(cli.name, cli.folder))
+
+
+def forget(cli: Cli) -> None:
+    """Have KES log in again and read its keys anew."""
+    assert all(check["ok"] for check in cli("verify", "--restart", "--json").data["checks"])
+
+
+def flags(cli: Cli, user: User, address: str, *settings: str) -> tuple[str, ...]:
+    known = (f"address={address}", f"ca={user.folder}/ca.pem", *settings)
+    sets = [f"--set=keystore.vault.{setting}" for setting in known]
+    return ("--kms", "vault", *sets, "--images", cli.images, "--yes", "--timeout", "30s", *cli.ports)
+
+
+def granted(cli: Cli, user: User, *settings: str) -> tuple[str, ...]:
+    """The settings of an AppRole, made by what `kesdeploy policy` prints."""
+    sets = [f"--set=keystore.vault.{setting}" for setting in (f"address={user.bao.outer}", *settings)]
+    user.paste(cli("policy", "vault", *sets).out)
+    return (f"approle.id=@{user.folder}/kes-role-id", f"approle.secret=@{user.folder}/kes-secret-id")
+
+
+def test_version_1_and_an_approle_to_destroy(cli: Cli, user: User) -> None:
+    where = ("engine=old", "version=v1", "prefix=")
+    login = granted(cli, user, *where)
+    # The version is asked of Vault.
+    first = cli("up", *flags(cli, user, user.bao.outer, "engine=old", "prefix=", *login), "--bucket", "photos")
+    assert "proven" in first.out
+    key = load(cli.read("kesdeploy.yaml"), {}, FIELDS).key_name
+    assert key.startswith(f"minio-{cli.name}-")
+    assert user.admin("GET", f"old/{key}")["data"][key]
+    objects = Objects.of(cli)
+    objects.put_some()
+    assert cli("status", "--json").data["keystore"] == {"kind": "vault", "state": "ok"}
+    assert cli.again().changes == []
+
+    # A new secret id, and the old one destroyed.
+    role = "auth/approle/role/kes-old"
+    old = (user.folder / "kes-secret-id").read_text().strip()
+    (user.folder / "kes-secret-id").write_text(user.admin("POST", f"{role}/secret-id", {})["data"]["secret_id"])
+    user.admin("POST", f"{role}/secret-id/destroy", {"secret_id": old})
+    assert cli("status", "--json", expect=7).data["keystore"]["state"] == "DENIED"
+    assert ("reload", "container/kes-server") in cli.again().changes
+    forget(cli)
+    objects.assert_intact()
+
+    seen = str(inspect(cli.container("kes-server"))) + podman("logs", cli.container("kes-server")) + first.out
+    assert old not in seen
+    cli("destroy", "--yes")
+    assert user.admin("GET", f"old/{key}")["data"][key], "destroy removed the key in Vault"
+
+
+def test_namespace_transit_and_a_client_certificate(cli: Cli, user: User) -> None:
+    where = ("namespace=team", "approle.namespace=/", "transit.key=kes", f"prefix=minio/{cli.name}")
+    login = granted(cli, user, *where)
+    user.pair()
+    pair = (f"tls.cert={user.folder}/client.pem", f"tls.key={user.folder}/client.key")
+    assert "proven" in cli("up", *flags(cli, user, user.bao.mutual, *where, *login, *pair)).out
+    key = load(cli.read("kesdeploy.yaml"), {}, FIELDS).key_name
+    entry = f"kv/data/minio/{cli.name}/{key}"
+    stored = user.admin("GET", entry, namespace="team")["data"]["data"][key]
+    assert stored.startswith("vault:v1:")
+    objects = Objects.of(cli)
+    objects.put_some()
+    assert cli.again().changes == []
+
+    # Of an entry that somebody overwrites, KES goes on reading the first version.
+    user.admin("POST", entry, {"data": {key: "nonsense"}}, "team")
+    forget(cli)
+    objects.assert_intact()
+
+    # A rotated transit key opens what is there, and nothing new can be made.
+    user.admin("POST", "transit/keys/kes/rotate", {}, "team")
+    assert cli("status", "--json", expect=7).data["keystore"]["state"].startswith("ROTATED")
+    forget(cli)
+    objects.assert_intact()
+    with pytest.raises(ServiceError, match="does not create") as refused:
+        kes(cli).create_key("another")
+    assert refused.value.status == 502
+    cli("down")
+    warned = cli("up", "--yes", "--json").json
+    assert any("was rotated" in problem["message"] for problem in warned["problems"])
+    assert warned["ok"]
+
+
+def test_a_kubernetes_service_account(cli: Cli, user: User) -> None:
+    cluster = user.cluster()
+    try:
+        spec = load(f"name: {cli.name}\nkeystore: {{vault: {{address: '{user.bao.outer}'}}}}", {}, FIELDS)
+        user.admin("PUT", "sys/policy/theirs", {"policy": kes_policy(spec, "v2")})
+        user.service_account(cluster, seconds=90 * 86400)
+        settings = ("kubernetes.role=kes", f"kubernetes.jwt=@{user.folder}/jwt")
+        assert "proven" in cli("up", *flags(cli, user, user.bao.outer, *settings)).out
+        objects = Objects.of(cli)
+        objects.put_some()
+        before = (user.folder / "jwt").read_text().strip()
+        assert before not in cli.read("config/kes/kes-config.yaml") + podman("logs", cli.container("kes-server"))
+
+        # A new token, and the old one is worth nothing any more.
+        cluster.valid.clear()
+        user.service_account(cluster, seconds=91 * 86400)
+        assert ("reload", "container/kes-server") in cli.again().changes
+        forget(cli)
+        objects.assert_intact()
+    finally:
+        cluster.stop()
+
+
+def test_what_is_wrong_starts_nothing(cli: Cli, user: User) -> None:
+    login = granted(cli, user)
+    (user.folder / "kes-secret-id").write_text("hunter2")
+    refused = cli("up", *flags(cli, user, user.bao.outer, *login), expect=6)
+    assert "invalid role or secret ID" in refused.err
+    assert "hunter2" not in refused.err
+    assert "client certificate" in cli("up", *flags(cli, user, user.bao.mutual, *login), expect=6).err
+    assert engine_holds(cli.name) == []
