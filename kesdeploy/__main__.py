@@ -20,8 +20,9 @@ def main() -> None:
         command_line()
     except SystemExit as end:
         with suppress(OSError):  # where nobody reads any more, or the disk is full, Python itself says so at its end
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                if stream:  # None where it was closed from the start
+                    stream.flush()
             # Not by taking hundreds of modules apart: that costs 90 ms, and nothing is left to be done.
             os._exit(end.code if isinstance(end.code, int) else 0)
         raise

@@ -7,13 +7,11 @@ Credentials are files in a private folder that is mounted; the current folder is
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kesdeploy import choosing, images, opening, services, topology
+from kesdeploy import choosing, foreground, images, opening, services, topology
 from kesdeploy.errors import ImageError, Unhealthy
 from kesdeploy.report import Reporter, Silent
 
@@ -50,7 +48,7 @@ def run_tool(tool: str, wish: Wish, arguments: Sequence[str], report: Reporter) 
                 *deployment.engine.run_args(topology.pod_name(home.name)),
                 *_flags(deployment, folder, inside, pick.entrypoint),
             ]
-            return subprocess.run([*argv, pick.id, *_prefix(tool), *arguments], check=False).returncode
+            return foreground.run([*argv, pick.id, *_prefix(tool), *arguments])
 
 
 def _credentials(tool: str, deployment: Deployment, folder: Path) -> dict[str, str]:
@@ -64,6 +62,8 @@ def _credentials(tool: str, deployment: Deployment, folder: Path) -> dict[str, s
     alias = {"url": url, "accessKey": user, "secretKey": password, "api": "S3v4", "path": "auto"}
     (folder / "config.json").write_text(json.dumps({"version": "10", "aliases": {"this": alias, home.name: alias}}))
     return {"SSL_CERT_FILE": "/kesdeploy/ca.crt", "HOME": "/kesdeploy"}
+
+
 def _kes_login(deployment: Deployment, folder: Path) -> dict[str, str]:
     home, spec = deployment.home, deployment.spec
     for name, source in zip(("client.crt", "client.key"), home.identity(services.kes_identity(spec)), strict=True):
@@ -79,8 +79,6 @@ def _kes_login(deployment: Deployment, folder: Path) -> dict[str, str]:
         return found
     (folder / "ca.crt").write_bytes(authority.read_bytes())
     return {**found, "SSL_CERT_FILE": "/kesdeploy/ca.crt"}
-
-
 
 
 def _flags(deployment: Deployment, folder: str, environment: dict[str, str], entrypoint: Sequence[str]) -> list[str]:
@@ -99,7 +97,7 @@ def _flags(deployment: Deployment, folder: str, environment: dict[str, str], ent
     ]
     # A shared label on a whole home folder would change the user's machine: the current folder is mounted as it is.
     flags += ["-v", f"{here}:{here}", "-w", here] if here != "/" else []
-    flags += ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+    flags += ["-t"] if foreground.on_terminal() else []
     return flags + [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
 
 

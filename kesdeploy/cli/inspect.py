@@ -12,6 +12,7 @@ from kesdeploy.cli import options as o
 from kesdeploy.cli import views
 from kesdeploy.cli.flags import Flags
 from kesdeploy.cli.running import run
+from kesdeploy.errors import Interrupted
 
 if TYPE_CHECKING:
     from kesdeploy.console import Console
@@ -93,9 +94,11 @@ def logs(
 
         if not follow:
             return logs(Wish("logs", name), part, tail)
-        with suppress(KeyboardInterrupt):  # that is how one ends it
+        try:
             for line in log_lines(Wish("logs", name), part, tail):
                 console.stream(line if json else views.log_line(line))
+        except KeyboardInterrupt:  # that is how one ends it: nothing to say
+            raise typer.Exit(Interrupted.exit_code) from None
         return None
 
     run("logs", work, views.logged, json=json, verbose=verbose)

@@ -51,6 +51,7 @@ class Podman(PodmanPods):
         )
 
     def close(self) -> None:
+        self._door.close()
         if self._companion:
             self._companion.close()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from kesdeploy.errors import EngineError
 
@@ -64,6 +65,7 @@ class Door:
         self._companion = companion
         self._mending = threading.Lock()
         self._local = threading.local()
+        self._streams: WeakSet[APIResponse] = WeakSet()
 
     @property
     def client(self) -> PodmanClient:
@@ -102,7 +104,17 @@ class Door:
 
     def send(self, call: Call) -> APIResponse:
         """A raw request, for what podman-py lacks. Raises as `do`."""
-        return self.do(call.what, lambda client: _sent(client, call))
+        response = self.do(call.what, lambda client: _sent(client, call))
+        if call.stream:
+            self._streams.add(response)
+        return response
+
+    def close(self) -> None:
+        """End what still streams, although threads wait for it: a service does not stop while it serves somebody."""
+        for response in list(self._streams):
+            if not response.raw.closed:
+                with suppress(OSError):
+                    response.raw.shutdown()
 
     def json(self, call: Call) -> Any:
         with translated(call.what):

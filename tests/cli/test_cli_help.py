@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
-from commands import COMMANDS, run
+from commands import COMMANDS, ROOT, run
 
 from kesdeploy.cli import HELP, app
 
@@ -53,3 +57,18 @@ def test_every_command_is_looked_at():
         inner = group.typer_instance.registered_commands
         names |= {(group.name,)} | {(group.name, command.name or command.callback.__name__) for command in inner}
     assert names | {()} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_an_output_that_was_closed_from_the_start(closed, tmp_path):
+    """As cron and service managers may do."""
+    script = f"exec {sys.executable} -m kesdeploy list {closed}"
+    done = subprocess.run(
+        ["sh", "-c", script],
+        env={**os.environ, "KESDEPLOY_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
