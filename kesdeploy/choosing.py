@@ -101,7 +101,7 @@ def _refuse_mixing(deployment: Deployment, *, sandbox: bool) -> None:
 def site(deployment: Deployment, images: Mapping[str, Pinned]) -> Site:
     # A rootless engine maps its user to root inside; with a rootful one, files stay the folder's owner's.
     user = "0:0" if deployment.engine.info().rootless else deployment.home.owner()
-    picks = {component: Pick(pin.id or pin.reference, pin.entrypoint) for component, pin in images.items()}
+    picks = {component: Pick(pin.id or pin.reference, pin.entrypoint, pin.version) for component, pin in images.items()}
     return Site(str(deployment.home.root), user, picks)
 
 

@@ -167,7 +167,8 @@ def reload(deployment: Deployment, resource: Resource) -> None:
     else:
         deployment.engine.signal(body.name, body.reload_signal)
         for address in body.reloads:
-            gate.wait_served(deployment, address)
+            if address.startswith("certificate/"):
+                gate.wait_served(deployment, address)
     deployment.state.has_loaded(resource.address, body.uses, as_of)
 
 

@@ -145,9 +145,9 @@ class Interview:
     def key(self, tree: Tree) -> Tree:
         """The default key's name, where others reach the keystore: told, not asked, so that the summary is true."""
         spec = loaded(tree, self.keystores)
-        if "key_name" in spec.model_fields_set or not self.keystores[spec.kms].shared(spec.keystore):
+        if tree.get("key_name") or not self.keystores[spec.kms].shared(spec.keystore):
             return tree
-        return put(tree, "key_name", own_key_name(spec.name))
+        return put(tree, "key_name", own_key_name(spec.name, spec.kes.key_prefix))
 
     def _optional(self, tree: Tree, question: Question, proposed: str, left_out: set[str]) -> Tree:
         def validate(typed: str) -> str:

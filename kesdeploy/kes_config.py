@@ -13,12 +13,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, ValidationError, model_validator
 
+from kesdeploy import kes_rules, variables
 from kesdeploy.durations import milliseconds
 from kesdeploy.errors import Problem, SpecError
 from kesdeploy.kes_keystores import Hidden, Keystore, Path
-from kesdeploy.kes_routes import ROUTES, WITHOUT_IDENTITY, reaches
+from kesdeploy.kes_routes import WITHOUT_IDENTITY
 from kesdeploy.objections import objections
-from kesdeploy.spec import Duration, Section
+from kesdeploy.section import Duration, Section
 from kesdeploy.yamltext import parse
 
 LAST_PORT = 65535
@@ -27,12 +28,20 @@ HINT = "`kesdeploy render` shows it; when it is not what your spec says, please 
 
 def check(text: str, *, where: str = "kes-config.yaml") -> None:
     """SpecError with every problem of this configuration, each with its path; secrets are not repeated."""
-    tree = parse(text, where=where)
+    tree = parse(text, where=where, binary=True)
+    found = [Problem("spec", what) for what in _objections(tree)]
+    found += variables.replaced(tree, found)
+    if found:
+        told = tuple(Problem("spec", f"{where}: {problem.message}") for problem in found)
+        raise SpecError(f"KES would not take {where} as it is meant", found=told, hint=HINT)
+
+
+def _objections(tree: object) -> tuple[str, ...]:
     try:
         KesConfig.model_validate(tree)
     except ValidationError as error:
-        found = tuple(Problem("spec", f"{where}: {what}") for what in objections(error, KesConfig))
-        raise SpecError(f"KES would not take {where} as it is meant", found=found, hint=HINT) from None
+        return tuple(objections(error, KesConfig))
+    return ()
 
 
 def _socket(value: str) -> str:
@@ -42,37 +51,6 @@ def _socket(value: str) -> str:
     address = ipaddress.ip_address(found[1] or found[2])
     if isinstance(address, ipaddress.IPv6Address) != bool(found[1]):
         raise ValueError("only an IPv6 address stands in brackets")
-    return value
-
-
-def _name(value: str) -> str:
-    if not re.fullmatch(r"(?!-)[0-9A-Za-z_-]{1,80}(?<!-)", value) or not value.strip("_"):
-        raise ValueError("a name is 1 to 80 of A-Z, a-z, 0-9, '-' and '_', with no '-' at either end")
-    return value
-
-
-def _identity(value: str) -> str:
-    # KES compares the text: one capital letter, and nobody has this identity.
-    if not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise ValueError("an identity is 64 lower-case hexadecimal digits")
-    return value
-
-
-def _admin(value: str) -> str:
-    return value if value == "disabled" else _identity(value)
-
-
-def _pattern(value: str) -> str:
-    if "*" in value[:-1] or "?" in value:
-        raise ValueError("KES matches prefixes: a '*' at the end is all it knows, so this would match nothing")
-    if not reaches(value):
-        raise ValueError("no request has such a path: this would match nothing")
-    return value
-
-
-def _route(value: str) -> str:
-    if value not in ROUTES:
-        raise ValueError("not a path of KES's API, as it is registered: with a '/' at the end where names follow")
     return value
 
 
@@ -88,13 +66,13 @@ def _level(value: str) -> str:
     return value
 
 
-Name = Annotated[str, AfterValidator(_name)]
-Pattern = Annotated[str, AfterValidator(_pattern)]
+Name = Annotated[str, AfterValidator(kes_rules.name)]
+Pattern = Annotated[str, AfterValidator(kes_rules.pattern)]
 Patterns = Annotated[list[Pattern], Field(default_factory=list)]
 
 
 class Admin(Section):
-    identity: Annotated[str, AfterValidator(_admin)]
+    identity: Annotated[str, AfterValidator(kes_rules.admin)]
 
 
 class Tls(Section):
@@ -108,7 +86,7 @@ class Tls(Section):
 class Policy(Section):
     allow: Patterns
     deny: Patterns
-    identities: list[Annotated[str, AfterValidator(_identity)]] = Field(default_factory=list)
+    identities: list[Annotated[str, AfterValidator(kes_rules.identity)]] = Field(default_factory=list)
 
 
 class Expiry(Section):
@@ -146,7 +124,7 @@ class KesConfig(Section):
     tls: Tls
     policy: dict[Name, Policy] = Field(default_factory=dict)
     cache: Cache
-    api: dict[Annotated[str, AfterValidator(_route)], Route] = Field(default_factory=dict)
+    api: dict[Annotated[str, AfterValidator(kes_rules.route)], Route] = Field(default_factory=dict)
     log: Log | None = None
     keystore: Keystore
 

@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 SECRET = {"secret": True}
 """The `json_schema_extra` that marks a field whose value is not to be shown."""
+UNSHOWN = "unshown"
+"""The type of an error (PydanticCustomError) whose value may be a secret by mistake."""
+
+_NEVER: dict[object, str] = {
+    "enclave": "KES has no enclaves: they are of MinIO's commercial KMS, and of a KES mode that was removed in 2023. "
+    "What keeps keys apart here is a deployment of its own, or kes.key_prefix",
+    "keys": "KES reads it and creates none; kesdeploy creates key_name and the keys of minio.buckets",
+    "root": "KES calls it admin.identity since 2021, and ignores this name; write kes.admin",
+}
+"""Keys that people know from elsewhere, and why there are none here."""
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 80
@@ -51,6 +61,8 @@ def _part(part: str | int) -> str:
 
 def _what(item: Any, model: type[BaseModel]) -> str:
     loc, kind = item["loc"], item["type"]
+    if kind == "extra_forbidden" and loc[-1] in _NEVER:
+        return f"unknown key: {_NEVER[loc[-1]]}"
     if kind == "extra_forbidden":
         return f"unknown key{did_you_mean(loc[-1], _keys(model, loc[:-1]))}"
     if kind == "missing":
@@ -58,7 +70,8 @@ def _what(item: Any, model: type[BaseModel]) -> str:
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return "a mapping is needed here"
     what = str(item["msg"]).removeprefix("Value error, ")
-    return f"{what} (given: {_given(item['input'])})" if _may_be_shown(model, loc) else what
+    shown = kind != UNSHOWN and _may_be_shown(model, loc)
+    return f"{what} (given: {_given(item['input'])})" if shown else what
 
 
 def _given(value: object) -> str:

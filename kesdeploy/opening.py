@@ -116,10 +116,11 @@ def load(wish: Wish, home: Home) -> Spec:
     body, over, where = layers(wish, home)
     if wish.overrides and home.spec.exists():
         where = f"{where} with these flags"
+    named = "key_name" in {**body, **over}
     wanted = spec.load_tree(body, over, keystores.FIELDS, where=where)
-    if "key_name" in wanted.model_fields_set or not keystores.of(wanted).shared(wanted.keystore):
+    if named or not keystores.of(wanted).shared(wanted.keystore):
         return wanted
-    return wanted.model_copy(update={"key_name": keystores.own_key_name(wanted.name)})
+    return wanted.model_copy(update={"key_name": keystores.own_key_name(wanted.name, wanted.kes.key_prefix)})
 
 
 @contextmanager

@@ -115,8 +115,14 @@ def _differs(resource: Resource, seen: Seen, verbs: Mapping[str, Verb]) -> str:
 
 def _remade_values(resource: Resource, verbs: Mapping[str, Verb]) -> str:
     """What a file takes values from, or a certificate is signed by, that only this run will make."""
-    sources = (need for need in resource.needs if need.startswith(("authority/", "bootstrap/", "secret/")))
+    sources = (need for need in resource.needs if need.startswith(_SOURCES) or need in _certificates(resource.body))
     return ", ".join(need for need in sources if verbs.get(need) in (*REMADE, Verb.CHECK))
+
+
+def _certificates(body: object) -> tuple[str, ...]:
+    """The identities whose certificate a file holds: that is renewed, while the identity stays."""
+    refs = body.refs.values() if isinstance(body, File) else ()
+    return tuple(f"identity/{ref.name}" for ref in refs if ref.kind == "certificate")
 
 
 def _decide_container(

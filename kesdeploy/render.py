@@ -6,6 +6,7 @@ refused.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from functools import cache
@@ -13,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from kesdeploy import variables
 from kesdeploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +35,15 @@ def render(template: str, context: Mapping[str, Any]) -> str:
 
 
 def as_yaml(value: object) -> str:
-    """Quote a value as JSON, which is YAML as well once what YAML does not print is escaped."""
+    """Quote a value as JSON, which is YAML as well once what YAML does not print is escaped.
+
+    KES replaces a text that is `${NAME}` from its environment, however it is quoted (kesconf/config.go): as base64 it
+    does not see it.
+    """
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(as_yaml, value))}]"
+    if isinstance(value, str) and variables.whole(value):
+        return f"!!binary {base64.b64encode(value.encode()).decode()}"
     return _UNPRINTED.sub(_escaped, json.dumps(value, ensure_ascii=False, default=_foreign))
 
 

@@ -21,8 +21,9 @@ from pydantic import (
     model_validator,
 )
 
+from kesdeploy import variables
 from kesdeploy.errors import Problem, SpecError
-from kesdeploy.kes_section import Kes
+from kesdeploy.kes_section import Kes, complaints, default_key
 from kesdeploy.objections import SECRET, did_you_mean, objections
 from kesdeploy.section import Duration, Section
 from kesdeploy.yamltext import parse
@@ -161,6 +162,13 @@ class Spec(Section):
     minio: Minio = Minio()
     kes: Kes = Kes()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _key_of_the_prefix(cls, given: Any) -> Any:
+        kes = given.get("kes") if isinstance(given, dict) else None
+        prefix = kes.get("key_prefix") if isinstance(kes, dict) else None
+        return {"key_name": default_key(prefix), **given} if prefix else given
+
     @model_validator(mode="after")
     def _consistent(self) -> Spec:
         if self.minio.https is False and not self.network.loopback:
@@ -220,8 +228,11 @@ def load_tree(tree: dict[str, Any], overrides: Mapping[str, Any], kinds: Kinds, 
     # A stand-in keeps the other problems visible while the keystore has its own.
     candidate = {**tree, "keystore": keystore or KeystoreFields()}
     spec = _validated(Spec, candidate, "", problems)
+    if spec:
+        problems.extend(complaints(spec.kes, spec.key_names))
     if spec and keystore:
         problems.extend(keystore.complaints(spec))
+    problems.extend(variables.unreplaced(tree, problems))
     if problems or spec is None:
         raise SpecError(f"{where} has {_count(problems)}", found=tuple(problems), hint=_next_step(where))
     return spec

@@ -12,14 +12,18 @@ from typing import Any, ClassVar
 import yaml
 
 from kesdeploy.errors import Problem, SpecError
+from kesdeploy.variables import Literal
 
 _QUOTED = re.compile(r"'([^']*)'")
 _NEEDS_QUOTES = "a value that begins with '@', '*', '&', '!', '%' or '`' needs quotes, as in \"@FILE\""
 
 
-def parse(text: str, *, where: str) -> dict[str, Any]:
-    """The mapping of a YAML text; anything else is a SpecError with line and column. Empty text is an empty mapping."""
-    tree = _tree(text, where)
+def parse(text: str, *, where: str, binary: bool = False) -> dict[str, Any]:
+    """The mapping of a YAML text; anything else is a SpecError with line and column. Empty text is an empty mapping.
+
+    `binary`: `!!binary` is text that nobody replaces anything in (variables.Literal); otherwise it is refused.
+    """
+    tree = _tree(text, where, _WithBinary if binary else _Loader)
     if tree is None:
         return {}
     if not isinstance(tree, dict):
@@ -28,9 +32,9 @@ def parse(text: str, *, where: str) -> dict[str, Any]:
     return tree
 
 
-def _tree(text: str, where: str) -> Any:
+def _tree(text: str, where: str, loader: type[_Loader]) -> Any:
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader that is stricter still
+        return yaml.load(text, Loader=loader)  # noqa: S506 - a SafeLoader that is stricter still
     except yaml.YAMLError as error:
         raise _refused(where, *_told(error)) from None
     except RecursionError:
@@ -96,3 +100,14 @@ for _kind, _pattern, _first in (
     ("merge", r"<<", ["<"]),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), _first)
+
+
+class _WithBinary(_Loader):
+    pass
+
+
+def _literal(loader: _WithBinary, node: yaml.ScalarNode) -> Literal:
+    return Literal(loader.construct_yaml_binary(node).decode())
+
+
+_WithBinary.add_constructor("tag:yaml.org,2002:binary", _literal)

@@ -27,7 +27,12 @@ def test_routes_that_do_not_exist(path):
 
 
 @pytest.mark.parametrize(
-    "pattern", ["/v1/key/*", "/v1/*", "/*", "*", "/v1/key/create/k", "/v1/key/create/minio-*", "/v1/key/list/", *ROUTES]
+    "pattern",
+    [
+        *("/v1/key/*", "/v1/*", "/*", "*", "/v1/key/create/k", "/v1/key/create/minio-*", "/v1/key/list/"),
+        *(f"{route}*" for route in ROUTES),
+        *(route for route in ROUTES if not route.endswith("/")),
+    ],
 )
 def test_patterns(pattern):
     check(with_("policy minio allow", [pattern]))
@@ -41,7 +46,10 @@ def test_patterns_that_kes_takes_literally(pattern):
 
 @pytest.mark.parametrize(
     "pattern",
-    ["", "/v1/key/", "/v1/key", "/v1/kye/*", "v1/key/*", "/v1/ready/", "/v1/key/crate/k", "/V1/ready", "/v1/key/list"],
+    [
+        *("", "/v1/key/", "/v1/key", "/v1/kye/*", "v1/key/*", "/v1/ready/", "/v1/key/crate/k", "/V1/ready"),
+        *("/v1/key/list", "/v1/key/create/", "/v1/key/create/a.b", "/v1/key/create/a/b", "/v1/key/create/-a*"),
+    ],
 )
 def test_patterns_that_match_nothing(pattern):
     (found,) = problems(with_("policy minio allow", [pattern]))

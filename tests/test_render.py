@@ -194,6 +194,11 @@ def test_text_survives_hcl(value):
 
 CONTEXT = {
     "keys": ["minio-backend-default-key"],
+    "admin": "disabled",
+    "ca": "",
+    "prefix": "",
+    "policies": {},
+    "api": {},
     "minio_identity": "a" * 64,
     "operator_identity": "b" * 64,
     "cache": {"any": "5m", "unused": "30s", "offline": "0s"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -16,7 +16,7 @@ from kesdeploy.yamltext import parse
 
 SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.yaml"))
 FULL = Path(__file__).parents[1] / "samples" / "full.yaml"
-SETTING = re.compile(r"^# ( *(- )?[a-z0-9_]+:.*)$")
+SETTING = re.compile(r"^# ( *(- )?[a-z0-9_/-]+:.*)$")
 
 
 def ids(path: Path) -> str:
@@ -49,6 +49,8 @@ def paths(model: type[BaseModel], prefix: str = "") -> set[str]:
                 found |= {f"keystore.{kind}"} | paths(fields, f"keystore.{kind}.")
         elif "Bucket" in str(field.annotation):
             found |= paths(Bucket, f"{prefix}{name}.")
+        elif get_origin(field.annotation) is dict:
+            found |= paths(get_args(field.annotation)[1], f"{prefix}{name}.*.")
         elif inner:
             found |= paths(inner[0], f"{prefix}{name}.")
         else:
@@ -65,14 +67,20 @@ def leaves(tree: Any, prefix: str = "") -> set[str]:
 
 
 def uncommented() -> str:
-    """The full sample with the settings that are left out; its buckets stand below `buckets:`."""
+    """The full sample with the settings that are left out: buckets stand below `buckets:`, and so on."""
     lines = [found[1] if (found := SETTING.match(line)) else line for line in FULL.read_text().splitlines()]
-    return "\n".join(lines).replace("buckets: []", "buckets:")
+    return re.sub(r"(buckets|policies|api): (\[\]|{})", r"\1:", "\n".join(lines))
+
+
+def unnamed(path: str) -> str:
+    """The path with a `*` where the user chooses the name."""
+    return re.sub(r"^(kes\.(policies|api))\.[^.]+", r"\1.*", path)
 
 
 def test_the_full_sample_names_each_key():
     sections = {f"keystore.{kind}" for kind in FIELDS if kind != "fs"}
-    assert leaves(parse(uncommented(), where=FULL.name)) == paths(Spec) - sections
+    found = {unnamed(path) for path in leaves(parse(uncommented(), where=FULL.name))}
+    assert found == paths(Spec) - sections
 
 
 def test_what_it_says_without_a_comment_are_the_defaults():
@@ -95,3 +103,6 @@ def test_what_it_says_in_a_comment_is_right_too(kind):
         del tree["kes"]
     spec = load("", tree, FIELDS)
     assert (spec.kms, spec.minio.buckets[0].key) == (kind, "photos-key")
+    if kind != "kes":
+        assert spec.kes.policies["photos-app"].identities
+        assert spec.kes.api["/v1/ready"].skip_auth

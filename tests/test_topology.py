@@ -27,6 +27,7 @@ SPECS = {
     "drives": (SAMPLES / "fs.yaml", {"minio__drives": 4}),
     "buckets": (SAMPLES / "fs.yaml", {"minio__buckets": BUCKETS}),
     "vault-external": (SAMPLES / "vault-external.yaml", {}),
+    "certificate": (SAMPLES / "fs.yaml", {"kes__auth": "certificate"}),
 }
 
 
@@ -159,6 +160,7 @@ def test_no_body_holds_a_secret_or_depends_on_it(monkeypatch, text, secret, over
 # --- each knob changes what it should, and nothing else
 
 POD, KES, MINIO, ENV, CONFIG = "pod/pod", topology.KES, topology.MINIO, topology.MINIO_ENV, topology.KES_CONFIG
+DEFAULT = "minio-backend-default-key"
 KES_LEAF, MINIO_LEAF = "certificate/kes-server", "certificate/minio-server"
 KNOBS = [
     ({"network__s3_port": 9100}, {POD}),
@@ -175,6 +177,14 @@ KNOBS = [
     ({"minio__drives": 4}, {ENV, MINIO}),
     ({"minio__buckets": [{"name": "photos"}]}, {"bucket/photos"}),
     ({"minio__buckets": [{"name": "a-b", "key": "k"}]}, {"bucket/a-b", "key/k", "fingerprint/k", "file/kes-config"}),
+    ({"kes__auth": "certificate"}, {CONFIG, ENV, MINIO, "file/minio-client-crt", "file/minio-client-key"}),
+    ({"kes__admin": "a" * 64}, {CONFIG}),
+    (
+        {"kes__key_prefix": "team-"},
+        {CONFIG, ENV, *(f"{kind}/{name}" for kind in ("key", "fingerprint") for name in ("team-default-key", DEFAULT))},
+    ),
+    ({"kes__policies": {"app": {"allow": ["/v1/key/generate/app-*"]}}}, {CONFIG}),
+    ({"kes__api": {"/v1/ready": {"skip_auth": True}}}, {CONFIG}),
     ({"kes__cache__any": "1m"}, {CONFIG}),
     ({"kes__cache__unused": "1m"}, {CONFIG}),
     ({"kes__cache__offline": "1m"}, {CONFIG}),

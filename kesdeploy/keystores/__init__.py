@@ -47,6 +47,6 @@ def of(spec: Spec) -> Keystore:
     return KEYSTORES[spec.kms]
 
 
-def own_key_name(name: str) -> str:
+def own_key_name(name: str, prefix: str = "") -> str:
     """A default key's name for a keystore that others can reach: the next deployment there must not share it."""
-    return f"minio-{name}-{secrets.token_hex(3)}"
+    return f"{prefix or 'minio-'}{name}-{secrets.token_hex(3)}"

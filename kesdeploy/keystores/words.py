@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pick:
-    """The image that was chosen for a component: its id (or reference, while it is not here yet) and its entrypoint."""
+    """The image that was chosen for a component: its id (or reference, while it is not here yet) and its entrypoint.
+
+    version: its tag; empty while nobody knows.
+    """
 
     image: str
     entrypoint: tuple[str, ...]
+    version: str = ""
 
 
 @dataclass(frozen=True)

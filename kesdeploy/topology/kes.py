@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kesdeploy import kes_versions
 from kesdeploy.engines import Mount, Port
+from kesdeploy.errors import UsageError
 from kesdeploy.resources import Certificate, Container, File, Identity, Ref, Resource
 from kesdeploy.topology.names import (
     CA,
@@ -39,6 +41,7 @@ class KesSide:
     otherwise with an API key, the one of `refs`.
     ready: what has to be there before KES is asked for a key.
     needs, uses: what MinIO's env file takes values from, and what MinIO itself reads besides.
+    reloads: what of that it takes up on SIGHUP.
     """
 
     endpoints: tuple[str, ...]
@@ -48,6 +51,7 @@ class KesSide:
     refs: Mapping[str, Ref] = field(default_factory=lambda: {"kes.api_key": Ref("api-key", "minio")})
     needs: tuple[str, ...] = (CLIENT,)
     uses: tuple[str, ...] = ()
+    reloads: tuple[str, ...] = ()
     identities: tuple[Resource, ...] = ()
     resources: tuple[Resource, ...] = ()
     ports: tuple[Port, ...] = ()
@@ -74,16 +78,23 @@ def theirs(elsewhere: Elsewhere, keystore: Contribution) -> KesSide:
 def ours(spec: Spec, site: Site, keystore: Contribution) -> KesSide:
     """A KES that is deployed, with two identities: MinIO's, and kesdeploy's own."""
     leaf = Certificate(f"certs/{PART}", PART, server_names(spec, PART), ca_file="ca.crt")
+    _refuse_older_than(spec, site)
+    pair = _client_pair((CLIENT,)) if certificates(spec) else ()
+    files = tuple(file.address for file in pair)
     return KesSide(
         endpoints=(f"https://{container_name(spec.name, PART)}:{KES_PORT}",),
         ca="/certs/CAs",
         ready=(KES,),
+        certificate=bool(pair),
+        refs=_api_key(pair),
+        uses=files,
+        reloads=files,
         identities=(
             Resource(CLIENT, Identity("minio"), (CA,)),
             Resource(OPERATOR, Identity("operator"), (CA,)),
             Resource(KES_LEAF, leaf, (CA,)),
         ),
-        resources=(_configuration(spec, keystore), _container(spec, site, keystore)),
+        resources=(_configuration(spec, keystore), _container(spec, site, keystore), *pair),
         ports=(Port(spec.network.bind, spec.network.kes_port, KES_PORT),),
         hosts=(PART,),
     )
@@ -101,12 +112,37 @@ def _client_pair(needs: tuple[str, ...]) -> tuple[Resource, ...]:
     return tuple(Resource(f"file/minio-client-{part}", file, needs) for part, file in files.items())
 
 
+def certificates(spec: Spec) -> bool:
+    """Whether KES takes only certificates of the deployment's CA."""
+    return spec.kes.auth == "certificate"
+
+
+def _refuse_older_than(spec: Spec, site: Site) -> None:
+    """Raises UsageError where the chosen KES cannot do what the spec asks for."""
+    version = site.images["kes"].version
+    generation = kes_versions.generation(version)
+    if certificates(spec) and not generation.verifies_clients:
+        raise UsageError(
+            f"KES {version} cannot do kes.auth: certificate",
+            because="it would trust certificates of public authorities instead of the deployment's own",
+            hint="--set kes.auth=api-key, or a newer KES: --set images.kes=REFERENCE",
+        )
+    missing = [path for path in spec.kes.api if path in generation.missing]
+    if missing:
+        raise UsageError(f"kes.api.{missing[0]}: KES {version} has no such path", hint="take it out of the spec")
+
+
 def _configuration(spec: Spec, keystore: Contribution) -> Resource:
     config = File(
         path="config/kes/kes-config.yaml",
         template="kes/kes-config.yaml.j2",
         context={
             "keys": key_names(spec),
+            "admin": spec.kes.admin,
+            "ca": "/certs/ca.crt" if certificates(spec) else "",
+            "prefix": spec.kes.key_prefix,
+            "policies": {name: policy.model_dump(mode="json") for name, policy in spec.kes.policies.items()},
+            "api": {path: route.model_dump(exclude_none=True) for path, route in spec.kes.api.items()},
             "cache": spec.kes.cache.model_dump(),
             "log": spec.kes.log.model_dump(),
             "keystore": {"kind": spec.kms, **keystore.context},
