@@ -42,7 +42,9 @@ def last_error(deployment: Deployment) -> str:
     except EngineError:
         return ""
     found = [match[1] for line in lines if (match := _ERROR.search(line))]
-    return " ".join(_unquoted(found[-1]).split())[:LONGEST] if found else ""
+    said = " ".join(_unquoted(found[-1]).split()) if found else ""
+    # AWS's client adds a dump of what it could not read.
+    return said.partition(" 00000000 ")[0][:LONGEST]
 
 
 def _unquoted(text: str) -> str:

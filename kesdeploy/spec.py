@@ -199,7 +199,7 @@ class Spec(Section):
     def document(self) -> dict[str, Any]:
         """This spec as it is written: what differs from the defaults, and what says what it is."""
         body = self.model_dump(mode="json", exclude_unset=True, exclude={"version", "name", "keystore"})
-        keystore = {self.kms: self.keystore.model_dump(mode="json", exclude_unset=True)}
+        keystore = {self.kms: self.keystore.model_dump(mode="json", exclude_unset=True, exclude_none=True)}
         return {"version": VERSION, "name": self.name, "keystore": keystore, **body}
 
     def text(self) -> str:

@@ -234,7 +234,7 @@ def test_down_keeps_the_data_and_up_brings_all_back(here):
     _up(here)
     keys, password = dict(here.kes.keys), here.home.read_secret("root-password")
     result = _do("down")
-    assert result.data == {"deployment": "fs", "removed": [POD], "kept": str(here.home.root)}
+    assert result.data == {"deployment": "fs", "removed": [POD], "kept": str(here.home.root), "stay": {}}
     assert not here.engine.pods({})
     assert _up(here).ok
     assert (here.kes.keys, here.home.read_secret("root-password")) == (keys, password)

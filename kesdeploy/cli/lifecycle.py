@@ -185,4 +185,6 @@ def _from_stdin(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
         names.get(path, path.removeprefix("keystore.").replace(".", "-")): sys.stdin.readline().rstrip("\r\n")
         for path in piped
     }
-    return {path: value for path, value in given.items() if path not in piped}, secrets
+    # A section that is there says that its secrets are, wherever they are kept.
+    named = {path: None for path in piped if path.startswith("keystore.")}
+    return {**{path: value for path, value in given.items() if path not in piped}, **named}, secrets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
 
@@ -9,8 +10,11 @@ import pytest
 from commands import run_here
 
 from kesdeploy import deploy
+from kesdeploy.cli import lifecycle
 from kesdeploy.errors import EngineError
+from kesdeploy.keystores import FIELDS
 from kesdeploy.result import Result
+from kesdeploy.spec import load
 
 KES, MINIO, POD = "fs-kes-server", "fs-minio-server", "minio-kes-fs"
 SECRET = "correct-horse-battery"
@@ -169,7 +173,7 @@ def test_start_does_not_begin_a_deployment(here, kesdeploy):
 def test_down_keeps_the_folder_and_up_brings_all_back(up, kesdeploy, ask):
     key = up.home.read("secrets/minio.key")
     data = ask("down")["data"]
-    assert data == {"deployment": "fs", "removed": [POD], "kept": str(up.home.root)}
+    assert data == {"deployment": "fs", "removed": [POD], "kept": str(up.home.root), "stay": {}}
     assert f"stay in {up.home.root}" in kesdeploy("down").stdout
     kesdeploy("up")
     assert up.home.read("secrets/minio.key") == key
@@ -185,6 +189,7 @@ def test_destroy_wants_a_yes_and_says_what_is_lost(up, kesdeploy, ask):
         "deployment": "fs",
         "removed": [POD, str(up.home.root)],
         "kept": "",
+        "stay": {},
     }
     assert not up.home.root.exists()
     assert ask("list")["data"] == {"deployments": []}
@@ -220,3 +225,27 @@ def test_every_lifecycle_command_passes_its_timeout_on(up, monkeypatch, tmp_path
     assert [(wish.command, wish.name, wish.timeout) for wish in wishes] == [
         (name, "fs", 120) for name in ("up", "start", "stop", "down", "destroy")
     ]
+
+
+# --- secrets from standard input
+
+
+def test_secrets_on_standard_input_name_their_section(monkeypatch):
+    """Without it a keystore that may do without credentials would do without them, silently."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("id\nsecret\nroot\n"))
+    section = "keystore.aws.credentials"
+    given = {
+        "keystore.aws": {"region": "eu-central-1"},
+        f"{section}.accesskey": "-",
+        f"{section}.secretkey": "-",
+        "minio.root_password": "-",
+    }
+    overrides, secrets = lifecycle._from_stdin(given)
+    assert secrets == {
+        "aws-credentials-accesskey": "id",
+        "aws-credentials-secretkey": "secret",
+        "root-password": "root",
+    }
+    spec = load("name: demo", overrides, FIELDS)
+    assert spec.keystore.credentials is not None
+    assert spec.document()["keystore"] == {"aws": {"region": "eu-central-1", "credentials": {}}}

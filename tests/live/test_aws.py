@@ -138,6 +138,8 @@ def test_the_gate_catches_what_no_preflight_can(cli: Cli, aws: AwsServer) -> Non
     reader = aws.user(f"reader-{secrets.token_hex(3)}", policy("secretsmanager:GetSecretValue"))
     run = cli(*flags(cli, aws), env=reader.environment, expect=6)
     assert "does not create the key" in run.error[0]
+    assert f"aws: failed to create 'minio-{cli.name}-" in run.error[1], "KES's log has more than its answer"
+    assert "kesdeploy policy" in run.error[2]
     assert cli.container("minio-server") not in "".join(engine_holds(cli.name)), "MinIO was started without its key"
 
 
