@@ -104,7 +104,7 @@ def test_version_1_and_an_approle_to_destroy(cli: Cli, user: User) -> None:
 
 
 def test_namespace_transit_and_a_client_certificate(cli: Cli, user: User) -> None:
-    where = ("namespace=team", "approle.namespace=/", "transit.key=kes", f"prefix=minio/{cli.name}")
+    where = ("namespace=team", "approle.namespace=/", f"transit.key={cli.name}", f"prefix=minio/{cli.name}")
     login = granted(cli, user, *where)
     user.pair()
     pair = (f"tls.cert={user.folder}/client.pem", f"tls.key={user.folder}/client.key")
@@ -123,7 +123,7 @@ def test_namespace_transit_and_a_client_certificate(cli: Cli, user: User) -> Non
     objects.assert_intact()
 
     # A rotated transit key opens what is there, and nothing new can be made.
-    user.admin("POST", "transit/keys/kes/rotate", {}, "team")
+    user.admin("POST", f"transit/keys/{cli.name}/rotate", {}, "team")
     assert cli("status", "--json", expect=7).data["keystore"]["state"].startswith("ROTATED")
     forget(cli)
     objects.assert_intact()
