@@ -68,5 +68,5 @@ def _file(path: str) -> tuple[str, str]:
     try:
         # Editors end a file with a line end; it is not part of the secret.
         return Path(path).expanduser().read_text().removesuffix("\n").removesuffix("\r"), "the file is empty"
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # no text, no path at all, or the home of an unknown user
         return "", str(error)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kesdeploy.errors import StateError
+from kesdeploy.errors import StateError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,11 @@ STATE_FILE = "state.json"
 
 def parent() -> Path:
     """Where deployments live: KESDEPLOY_HOME, else the home folder. Absolute, for the engine mounts folders of it."""
-    return Path(os.environ.get("KESDEPLOY_HOME") or Path.home()).expanduser().absolute()
+    try:
+        return Path(os.environ.get("KESDEPLOY_HOME") or "~").expanduser().absolute()
+    except RuntimeError as error:
+        hint = "KESDEPLOY_HOME=DIR says where deployments are to lie"
+        raise UsageError("there is no home folder for deployments", because=str(error), hint=hint) from error
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ class _Wish:
 
     component: Component
     sources: tuple[Source, ...]
+    named: bool = False
+    """Whether the user chose the reference."""
 
 
 def choose(
@@ -74,7 +76,7 @@ def _wish(name: str, overrides: Mapping[str, str]) -> _Wish:
         return _Wish(component, component.sources)
     reference = overrides[name]
     known = next((s for s in (*component.sources, *component.elsewhere) if s.reference == reference), None)
-    return _Wish(component, (known or Source(reference),))
+    return _Wish(component, (known or Source(reference),), named=known is None)
 
 
 def _settle(engine: Engine, wishes: list[_Wish], pull: Pull, report: Reporter) -> Mode:
@@ -159,13 +161,15 @@ def _from_wheel(engine: Engine, component: Component) -> Chosen:
 def _pull(engine: Engine, wish: _Wish, pull: Pull, report: Reporter) -> tuple[Source, Image]:
     """One source after the other; what each said is kept for the error."""
     refusals = []
+    if pull == "never":
+        refusals = [f"{wish.sources[0].reference} is not in the local store, and --pull never was asked for"]
     for source in wish.sources if pull != "never" else ():
         try:
             with report.step(f"Pulling {source.reference}"):
                 return source, engine.pull(source.reference, stall=STALL, progress=lambda _: None)
         except (ImageError, EngineError) as error:
             refusals.append(f"{source.reference}: {error.because or error.what}")
-    raise _unobtainable(wish, refusals or ["it is not in the local store, and --pull never was asked for"])
+    raise _unobtainable(wish, refusals)
 
 
 def _unobtainable(wish: _Wish, refusals: list[str]) -> ImageError:
@@ -174,5 +178,7 @@ def _unobtainable(wish: _Wish, refusals: list[str]) -> ImageError:
     choices = [f"kesdeploy images load FILE (saved where the image still is), --set images.{name}={other}"]
     choices += ["--images sandbox (stand-ins, never for production)"] if name in _STAND_INS else []
     choices += ["pip install 'kesdeploy[openbao]'"] if name == "openbao" else []
-    why = f"{'; '.join(refusals)}. {wish.component.situation}"
+    # What became of the publisher's image says nothing about one of the user's own.
+    situation = "" if wish.named else f". {wish.component.situation}"
+    why = f"{'; '.join(refusals)}{situation}"
     return ImageError(f"The image of {title} is neither here nor to be had", because=why, hint=", or ".join(choices))

@@ -31,7 +31,15 @@ _NEVER: dict[object, str] = {
 }
 """Keys that people know from elsewhere, and why there are none here."""
 
-_short = reprlib.Repr()
+
+class _Shortened(reprlib.Repr):
+    """Short, and without the password of an address: it goes first, for what is cut may be the `@` behind it."""
+
+    def repr_str(self, x: str, level: int) -> str:
+        return super().repr_str(re.sub(r"://.*@", "://…@", x, flags=re.DOTALL), level)
+
+
+_short = _Shortened()
 _short.maxstring = _short.maxother = 80
 _short.maxlevel = 1
 
@@ -71,12 +79,7 @@ def _what(item: Any, model: type[BaseModel]) -> str:
         return "a mapping is needed here"
     what = str(item["msg"]).removeprefix("Value error, ")
     shown = kind != UNSHOWN and _may_be_shown(model, loc)
-    return f"{what} (given: {_given(item['input'])})" if shown else what
-
-
-def _given(value: object) -> str:
-    """Short, and without the password of an address."""
-    return re.sub(r"://[^/]*@", "://…@", _short.repr(value))
+    return f"{what} (given: {_short.repr(item['input'])})" if shown else what
 
 
 def _keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:

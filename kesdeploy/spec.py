@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -24,9 +23,11 @@ from pydantic import (
 from kesdeploy import variables
 from kesdeploy.errors import Problem, SpecError
 from kesdeploy.kes_section import Kes, complaints, default_key
+from kesdeploy.names import host_name, root_user
 from kesdeploy.objections import SECRET, did_you_mean, objections
+from kesdeploy.references import reference
 from kesdeploy.section import Duration, Section
-from kesdeploy.yamltext import parse
+from kesdeploy.yamltext import parse, write
 
 __all__ = ["Duration", "Kes", "Section"]
 
@@ -87,6 +88,9 @@ KeyName = Annotated[str, AfterValidator(_key_name)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]
 Address = Annotated[str, AfterValidator(_address)]
 SecretSource = Annotated[str, AfterValidator(secret_source), Field(json_schema_extra=SECRET)]
+RootUser = Annotated[str, AfterValidator(root_user)]
+HostName = Annotated[str, AfterValidator(host_name)]
+ImageReference = Annotated[str, AfterValidator(reference)]
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
 
 
@@ -97,7 +101,7 @@ class Network(Section):
     console_port: PortNumber = 9001
     kes_port: PortNumber = 7373
     vault_port: PortNumber = 8200
-    extra_names: tuple[str, ...] = ()
+    extra_names: tuple[HostName, ...] = ()
     """Further host names and addresses that the certificates should be valid for."""
 
     @model_validator(mode="after")
@@ -119,10 +123,10 @@ class Images(Section):
     source: Literal["release", "auto", "sandbox"] = "release"
     """release: the published images. auto: the sandbox where those cannot be had. sandbox: stand-ins, to try things."""
     pull: Literal["missing", "never", "always"] = "missing"
-    kes: str | None = None
-    minio: str | None = None
-    mc: str | None = None
-    vault: str | None = None
+    kes: ImageReference | None = None
+    minio: ImageReference | None = None
+    mc: ImageReference | None = None
+    vault: ImageReference | None = None
 
 
 class Bucket(Section):
@@ -135,7 +139,7 @@ class Bucket(Section):
 
 
 class Minio(Section):
-    root_user: str | None = Field(default=None, min_length=3)
+    root_user: RootUser | None = None
     """Generated when left out. Never `minioadmin`."""
     root_password: SecretSource | None = None
     """Generated when left out: 32 letters and digits."""
@@ -204,7 +208,7 @@ class Spec(Section):
 
     def text(self) -> str:
         """The spec file: YAML, without comments or secrets."""
-        return yaml.safe_dump(self.document(), sort_keys=False, allow_unicode=True)
+        return write(self.document())
 
 
 M = TypeVar("M", bound=BaseModel)

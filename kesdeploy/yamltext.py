@@ -7,12 +7,15 @@ given twice is refused (PyYAML keeps the last one silently).
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
 
 from kesdeploy.errors import Problem, SpecError
 from kesdeploy.variables import Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _QUOTED = re.compile(r"'([^']*)'")
 _NEEDS_QUOTES = "a value that begins with '@', '*', '&', '!', '%' or '`' needs quotes, as in \"@FILE\""
@@ -43,6 +46,14 @@ def _tree(text: str, where: str, loader: type[_Loader]) -> Any:
         raise _refused(where, str(error).partition(":")[0]) from None
     except KeyError:
         raise _refused(where, "an explicit tag does not fit its value") from None
+
+
+def write(tree: Mapping[str, Any]) -> str:
+    """YAML that `parse` gives back as it was, in its order."""
+    text = yaml.safe_dump(dict(tree), sort_keys=False, allow_unicode=True)
+    # PyYAML writes these as they are, and reads them as the end of a line.
+    unreadable = any(character in text for character in "\x85\u2028\u2029")
+    return yaml.safe_dump(dict(tree), sort_keys=False) if unreadable else text
 
 
 def _refused(where: str, what: str, hint: str = "") -> SpecError:

@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("spec", "report"),
     ("kes_section",),
     ("section", "kes_rules", "kes_routes", "kes_versions"),
-    ("objections", "yamltext", "durations", "variables"),
+    ("objections", "yamltext", "durations", "names", "references", "variables"),
     ("errors",),
     ("",),
 )
@@ -57,6 +57,8 @@ PURE = (
     "yamltext",
     "objections",
     "durations",
+    "names",
+    "references",
     "kes_config",
     "kes_keystores",
     "kes_routes",

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from core_fixtures import SITE, VAULT, World, spec_of, world
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from kesdeploy import filled, pki, topology
+from kesdeploy.render import unreadable
 from kesdeploy.resources import File
+from kesdeploy.sandbox.minio import envfile
 
 
 @pytest.fixture
@@ -71,3 +76,35 @@ def test_another_name_is_another_leaf(here):
     folder = here.home.path("certs/kes-server")
     request = pki.LeafRequest("kes-server", ("other.example.org",), pki.Usage.SERVER)
     assert filled.leaf_seen(here.deployment, folder / "public.crt", folder / "private.key", request).reason
+
+
+@pytest.fixture
+def ready(here) -> World:
+    here.up()
+    return here
+
+
+PASSWORDS = st.text(st.characters(blacklist_categories=("Cs",)), min_size=8, max_size=30)
+WHATEVER_IS_THERE = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@WHATEVER_IS_THERE
+@given(PASSWORDS.filter(lambda password: not unreadable(password)))
+@example('$HOME `id` #no "comment"')
+@example("'quoted' \\ back")
+def test_any_password_reaches_minio_as_it_was_given(ready, password):
+    ready.home.write_secret("root-password", password)
+    text = filled.text(ready.deployment, _files(ready)["file/minio-env"])
+    assert dict(envfile.parse(text))["MINIO_ROOT_PASSWORD"] == password
+
+
+@WHATEVER_IS_THERE
+@given(st.from_regex(r"[0-9A-Za-df-z_][0-9A-Za-z_-]{0,20}[0-9A-Za-z]", fullmatch=True))
+@example("0777")
+@example("on")
+@example("1e3")
+def test_any_key_name_is_a_text_in_kess_configuration(ready, name):
+    ready.spec = spec_of(key_name=name)
+    body = _files(ready)["file/kes-config"]
+    config = yaml.safe_load(filled.text(ready.deployment, body))
+    assert f"/v1/key/create/{name}" in config["policy"]["minio"]["deny"]

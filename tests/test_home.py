@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kesdeploy import home as home_module
-from kesdeploy.errors import StateError
+from kesdeploy.errors import StateError, UsageError
 from kesdeploy.home import Home, new_password, new_user, parent, write_private
 from kesdeploy.render import unreadable
 
@@ -35,6 +35,17 @@ def home(kesdeploy_home):
     made = Home.of("demo")
     made.prepare()
     return made
+
+
+@pytest.mark.parametrize("where", ["", "~nobody-of-that-name/x"])
+def test_no_home_folder_at_all_is_said_with_the_way_out(monkeypatch, where):
+    """As in a container that runs as a user whom nobody knows."""
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setenv("KESDEPLOY_HOME", where)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000)
+    with pytest.raises(UsageError) as raised:
+        parent()
+    assert raised.value.hint.startswith("KESDEPLOY_HOME=")
 
 
 def test_the_folder_stands_where_it_was_told(kesdeploy_home):

@@ -112,6 +112,15 @@ def test_release_ends_with_the_real_situation_and_the_choices():
         assert choice in caught.value.hint
 
 
+@pytest.mark.parametrize("pull", ["missing", "never"])
+def test_a_reference_of_the_users_is_named_without_the_publishers_story(pull):
+    """A typo in a name of one's own has nothing to do with what became of MinIO's repositories."""
+    with pytest.raises(ImageError) as caught:
+        pick(Store(MINIO), "release", pull=pull, overrides={"kes": "my.registry/ksa:1"})
+    assert "my.registry/ksa:1" in caught.value.because
+    assert "2026-09-11" not in caught.value.because
+
+
 def test_never_means_never():
     store = Store(remote={KES: give, MINIO: give})
     with pytest.raises(ImageError, match="KES"):

@@ -71,3 +71,32 @@ def test_a_container_is_named_by_what_watches_it(tmp_path, monkeypatch):
     (proc / "cmdline").write_text("/usr/bin/conmon\0-c\0abc\0-n\0web-1\0")
     monkeypatch.setattr(ports, "Path", lambda path: tmp_path / path.lstrip("/"))
     assert ports._describe("7") == "container web-1 (process 7)"
+
+
+def test_a_listener_on_every_address_is_in_the_way_on_each():
+    with socket.socket() as server:
+        server.bind(("0.0.0.0", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        assert not any(ports.is_free(ip, port) for ip in ("127.0.0.1", "127.0.0.2", "0.0.0.0"))
+        assert str(os.getpid()) in (ports.holder(port) or "")
+
+
+def test_who_only_talks_through_a_port_does_not_hold_it():
+    """An outgoing connection has a port of its own, which is nobody's door."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        with socket.create_connection(server.getsockname()) as client:
+            assert ports.holder(client.getsockname()[1]) is None
+
+
+def test_processes_that_nobody_may_look_into_are_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "proc" / "net").mkdir(parents=True)
+    line = "   0: 0100007F:2328 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 x"
+    (tmp_path / "proc" / "net" / "tcp").write_text(f"  sl  local_address\n{line}\n")
+    monkeypatch.setattr(ports, "Path", lambda path: tmp_path / str(path).lstrip("/"))
+    monkeypatch.setattr(ports, "_processes", lambda: ["1", "999999"])
+    assert ports._listening(9000) == {"4711"}
+    assert ports._listening(9001) == set()
+    assert ports.holder(9000) is None

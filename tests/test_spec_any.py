@@ -92,6 +92,11 @@ def test_any_text(text):
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,39}", fullmatch=True)
 BUCKETS = st.from_regex(r"[a-z0-9][a-z0-9-]{1,20}[a-z0-9]", fullmatch=True)
 KEY_NAMES = st.from_regex(r"k[0-9A-Za-z_-]{0,20}[0-9A-Za-z]", fullmatch=True)
+REFERENCES = st.from_regex(r"[a-z0-9]{1,9}(/[a-z0-9]{1,9}){0,2}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,20})?", fullmatch=True)
+HOSTS = st.one_of(st.from_regex(r"[a-z0-9]{1,9}(\.[a-z0-9]{1,9}){0,3}", fullmatch=True), st.ip_addresses().map(str))
+USERS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, blacklist_characters=","), min_size=3).filter(
+    lambda user: not user.startswith("env") and user != "minioadmin"
+)
 DURATIONS = st.from_regex(r"([1-9][0-9]{0,3}(ms|s|m|h)){1,3}", fullmatch=True)
 PRINTABLE = st.text(min_size=1).filter(lambda text: "\n" not in text)
 SECRETS = st.one_of(PRINTABLE.map("@{}".format), st.from_regex(r"env:[A-Z_][A-Z0-9_]*", fullmatch=True))
@@ -112,10 +117,10 @@ SPECS = st.fixed_dictionaries(
     optional={
         "engine": st.sampled_from(["auto", "podman", "docker"]),
         "key_name": KEY_NAMES,
-        "network": st.one_of(NETWORK, some(bind=st.ip_addresses(v=4).map(str), extra_names=st.lists(st.text()))),
-        "images": some(source=st.sampled_from(["release", "auto"]), kes=st.text(), minio=st.none()),
+        "network": st.one_of(NETWORK, some(bind=st.ip_addresses(v=4).map(str), extra_names=st.lists(HOSTS))),
+        "images": some(source=st.sampled_from(["release", "auto"]), kes=REFERENCES, minio=st.none()),
         "minio": some(
-            root_user=st.text(min_size=3),
+            root_user=USERS,
             root_password=SECRETS,
             https=st.just(value=True),
             auto_encryption=st.booleans(),

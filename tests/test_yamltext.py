@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kesdeploy.errors import SpecError
-from kesdeploy.yamltext import parse
+from kesdeploy.yamltext import parse, write
 
 
 def refusal(text: str) -> SpecError:
@@ -105,3 +105,41 @@ def test_an_unquoted_secret_is_not_repeated_and_quotes_are_advised(value):
 @given(st.text(alphabet=st.one_of(st.sampled_from("a:-[]{}!&*#?|<>'\"%@`,~ \n\t\\"), st.characters())))
 def test_any_text_is_a_mapping_or_refused(text):
     assert told(text).startswith(("some.yaml: ", "{"))
+
+
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**18) + 1, 10**18 - 1) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(), TREES, max_size=4))
+@example({"a": ["on", "0777", "1_000", "1:30", "2024-01-11", "~", "=", "<<", "0o7", "1e3", ".inf", "!x", "0x1F"]})
+@example({"on": 1, "null": None, "1": "1", "": ""})
+@example({"a": "x\x85y\u2028z\ufeff\x07"})
+def test_what_is_written_is_what_is_read(tree):
+    """PyYAML writes it, for YAML 1.1, and we read it, for YAML 1.2."""
+    text = write(tree)
+    assert parse(text, where="x") == tree
+    assert list(parse(text, where="x")) == list(tree)
+
+
+def test_what_people_write_stays_readable():
+    assert write({"b": "größe", "a": ["漢"]}) == "b: größe\na:\n- 漢\n"
+
+
+@given(st.text("abc", min_size=1, max_size=2), st.lists(st.sampled_from("xyz"), max_size=3))
+def test_a_key_given_twice_is_refused_at_any_depth(key, path):
+    inner = f"{{{key}: 1, {key}: 2}}"
+    for part in path:
+        inner = f"{{{part}: [{inner}]}}"
+    assert "is given twice" in refusal(inner).because
+
+
+@given(st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=6))
+def test_no_refusal_repeats_what_stands_there(value):
+    """It may be a password that nobody quoted."""
+    said = told(f"minio:\n  root_password: {value}\n  x: [\n")
+    assert said.startswith("some.yaml: ")
+    assert len(value.split()) != 1 or value not in said

@@ -62,12 +62,19 @@ def _asked_for() -> Address | None:
                 because=f"known connections: {', '.join(sorted(known)) or 'none'}",
                 hint="podman system connection list",
             )
+        _check(known[name].url, f"the connection {name}")
         return known[name]
     return None
 
 
 def _check(url: str, source: str) -> None:
     """A Unix socket that was asked for by name must answer: nothing else is tried."""
+    if not _is_address(url):
+        raise EngineError(
+            f"{source} is no address of a Podman: {url}",
+            because="one is unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST/PATH",
+            hint="podman system connection list" if "connection" in source else f"unset {source}",
+        )
     path = url.removeprefix("unix://")
     if not path.startswith("/"):
         return
@@ -85,6 +92,20 @@ def _check(url: str, source: str) -> None:
             because="there is no such socket" if not Path(path).exists() else "its service is gone",
             hint=f"unset {source}, or: podman system service --time=0 unix://{path} &",
         )
+
+
+def _is_address(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    if url.startswith("unix://"):
+        return url.startswith("unix:///")
+    try:
+        parts = urlsplit(url)
+        port = parts.port  # one beyond 65535 shows when it is looked at
+    except ValueError:
+        return False
+    # podman(1): these two, and http:// is what podman-py calls tcp://.
+    return parts.scheme in ("tcp", "ssh", "http") and bool(parts.hostname) and port != 0 and url.isprintable()
 
 
 def _own_socket() -> Address | None:
@@ -133,19 +154,31 @@ def connections() -> tuple[dict[str, Address], str]:
     known: dict[str, Address] = {}
     default = ""
     for path in _config_files():
-        engine = _toml(path).get("engine", {})
-        default = engine.get("active_service", default)
-        for name, entry in engine.get("service_destinations", {}).items():
-            known[name] = _connection(name, entry)
-    saved = _json(_user_config() / "podman-connections.json").get("Connection", {})
-    for name, entry in (saved.get("Connections") or {}).items():
-        known[name] = _connection(name, entry)
-    return known, saved.get("Default") or default
+        engine = _section(_toml(path), "engine")
+        default = _text(engine, "active_service") or default
+        known |= _connections(_section(engine, "service_destinations"))
+    saved = _section(_json(_user_config() / "podman-connections.json"), "Connection")
+    known |= _connections(_section(saved, "Connections"))
+    return known, _text(saved, "Default") or default
 
 
-def _connection(name: str, entry: dict[str, Any]) -> Address:
-    lower = {key.lower(): value for key, value in entry.items()}
-    return Address(lower.get("uri", ""), f"connection {name}", lower.get("identity", ""))
+def _connections(entries: dict[str, Any]) -> dict[str, Address]:
+    lower = {name: {key.lower(): value for key, value in _section(entries, name).items()} for name in entries}
+    return {
+        name: Address(_text(entry, "uri"), f"connection {name}", _text(entry, "identity"))
+        for name, entry in lower.items()
+    }
+
+
+def _section(tree: dict[str, Any], key: str) -> dict[str, Any]:
+    """A table of a file that anybody may have edited; nothing where there is something else."""
+    found = tree.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(entry: dict[str, Any], key: str) -> str:
+    found = entry.get(key)
+    return found if isinstance(found, str) else ""
 
 
 def _user_config() -> Path:
@@ -167,7 +200,7 @@ def _toml(path: Path) -> dict[str, Any]:
 
     try:
         return tomllib.loads(path.read_text())
-    except (OSError, ValueError):  # Podman itself complains about it, in its own words
+    except (OSError, ValueError, RecursionError):  # Podman itself complains about it, in its own words
         return {}
 
 
@@ -175,6 +208,6 @@ def _json(path: Path) -> dict[str, Any]:
     import json
 
     try:
-        return dict(json.loads(path.read_text()))
-    except (OSError, ValueError):
+        return _section({"file": json.loads(path.read_text())}, "file")
+    except (OSError, ValueError, RecursionError):
         return {}

@@ -40,14 +40,14 @@ def authority(path: str | None, key: str) -> Path | None:
     """
     if path is None:
         return None
-    file = Path(path).expanduser()
     try:
+        file = Path(path).expanduser()
         ssl.create_default_context(cafile=str(file))
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         words = error.strerror if isinstance(error, FileNotFoundError) else error
         raise CertificateError(
             "the CA's file cannot be read",
-            because=f"{file}: {words}",
+            because=f"{path}: {words}",
             hint=f"{key} has to name a PEM file with the CA's certificate",
         ) from error
     return file

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kesdeploy.errors import CertificateError
 from kesdeploy.pki.authority import LeafRequest, general_names, purpose
 from kesdeploy.pki.identity import identity_of
-from kesdeploy.pki.pem import load_certificate, load_key, public_der
+from kesdeploy.pki.pem import load_certificate, load_key, public_der, understood
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -36,11 +36,7 @@ class CertificateInfo:
 
 def describe(cert_pem: bytes) -> CertificateInfo:
     """Read a certificate (of a chain, the leaf). Raises CertificateError when it is none."""
-    certificate = load_certificate(cert_pem)
-    try:
-        return _info(certificate)
-    except ValueError as error:
-        raise CertificateError("This certificate cannot be read", because=str(error)) from error
+    return _info(load_certificate(cert_pem))
 
 
 def reason_to_reissue(
@@ -83,30 +79,29 @@ def _fault(cert_pem: bytes | None, key_pem: bytes | None) -> str | None:
         key: Any = load_key(key_pem)
         certificate = load_certificate(cert_pem)
         _info(certificate)
-    except (CertificateError, ValueError) as error:
+    except CertificateError as error:
         return f"it cannot be read: {error}"
-    return (
-        None
-        if public_der(key.public_key()) == public_der(certificate.public_key())
-        else "its key belongs to another certificate"
-    )
+    same = public_der(key.public_key()) == public_der(certificate.public_key())
+    return None if same else "its key belongs to another certificate"
 
 
 def _info(certificate: Certificate) -> CertificateInfo:
     from cryptography import x509
 
-    constraints = _extension(certificate, x509.BasicConstraints)
-    return CertificateInfo(
-        subject=certificate.subject.rfc4514_string(),
-        issuer=certificate.issuer.rfc4514_string(),
-        names=_names(certificate),
-        serial=f"{certificate.serial_number:x}",
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        identity=identity_of(certificate.public_key()),
-        is_ca=bool(constraints and constraints.ca),
-        usages=tuple(str(usage._name) for usage in _extension(certificate, x509.ExtendedKeyUsage) or ()),  # noqa: SLF001
-    )
+    with understood("This certificate cannot be read"):
+        constraints = _extension(certificate, x509.BasicConstraints)
+        usages = _extension(certificate, x509.ExtendedKeyUsage) or ()
+        return CertificateInfo(
+            subject=certificate.subject.rfc4514_string(),
+            issuer=certificate.issuer.rfc4514_string(),
+            names=_names(certificate),
+            serial=f"{certificate.serial_number:x}",
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+            identity=identity_of(certificate.public_key()),
+            is_ca=bool(constraints and constraints.ca),
+            usages=tuple(str(usage._name) for usage in usages),  # noqa: SLF001
+        )
 
 
 def _extension(certificate: Certificate, kind: type[Any]) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy.errors import CertificateError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
     from cryptography.x509 import Certificate
 
@@ -15,10 +18,8 @@ def load_certificate(pem: bytes) -> Certificate:
     """The first certificate of a PEM file, which is the leaf of a chain. Raises CertificateError."""
     from cryptography.x509 import load_pem_x509_certificate
 
-    try:
+    with understood("This is not a certificate in PEM"):
         return load_pem_x509_certificate(pem)
-    except ValueError as error:
-        raise CertificateError("This is not a certificate in PEM", because=_first_line(error)) from error
 
 
 def split(pem: bytes) -> tuple[bytes, ...]:
@@ -33,15 +34,28 @@ def split(pem: bytes) -> tuple[bytes, ...]:
 
 def load_key(pem: bytes) -> PrivateKeyTypes:
     """An unencrypted private key: PKCS#8, PKCS#1 or SEC1. Raises CertificateError."""
-    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+    with understood("This is not a private key in PEM"):
+        try:
+            return load_pem_private_key(pem, password=None)
+        except TypeError as error:
+            raise CertificateError("The private key is encrypted", because=_first_line(error)) from error
+
+
+@contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Whatever cryptography has against bytes that are not what they should be, as a CertificateError.
+
+    Much of a certificate is parsed only where it is looked at, and each part refuses with an exception of its own.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.x509 import DuplicateExtension, InvalidVersion, UnsupportedGeneralNameType
+
     try:
-        return load_pem_private_key(pem, password=None)
-    except TypeError as error:
-        raise CertificateError("The private key is encrypted", because=_first_line(error)) from error
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise CertificateError("This is not a private key in PEM", because=_first_line(error)) from error
+        yield
+    except (ValueError, UnsupportedAlgorithm, DuplicateExtension, InvalidVersion, UnsupportedGeneralNameType) as error:
+        raise CertificateError(what, because=_first_line(error)) from error
 
 
 def new_key(kind: str) -> PrivateKeyTypes:

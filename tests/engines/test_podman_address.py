@@ -6,6 +6,8 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from kesdeploy.engines import podman_address
 from kesdeploy.engines.choose import open_engine
@@ -130,6 +132,79 @@ def test_configuration_that_cannot_be_read_is_none(tmp_path: Path):
     (folder / "containers.conf").write_text("[engine\n")
     (folder / "podman-connections.json").write_text("{")
     assert connections() == ({}, "")
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just("ssh://core@vm/s"),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["Connection", "Connections", "Default", "vm", "URI", "Identity"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ODD)
+@example([])
+@example(5)
+@example({"Connection": {"Connections": {"vm": "ssh://x"}, "Default": 5}})
+def test_whatever_stands_in_the_list_of_connections(tmp_path_factory, saved):
+    """Somebody edited it, or a later Podman writes it in another way: what is not understood is no connection."""
+    folder = tmp_path_factory.mktemp("config")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(folder))
+        (folder / "containers").mkdir()
+        (folder / "containers" / "podman-connections.json").write_text(json.dumps(saved))
+        known, default = connections()
+    assert all(isinstance(found, Address) and isinstance(found.url, str) for found in known.values())
+    assert isinstance(default, str)
+
+
+@pytest.mark.parametrize(
+    "text", ["engine = 5", "[engine]\nservice_destinations = [1]", "[engine.service_destinations]\nx = 5", "\0"]
+)
+def test_whatever_stands_in_containers_conf(tmp_path: Path, text: str):
+    folder = tmp_path / "config" / "containers"
+    folder.mkdir(parents=True)
+    (folder / "containers.conf").write_text(text)
+    known, default = connections()
+    assert ([found.url for found in known.values()], default) in (([], ""), ([""], ""))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("garbage", "/run/podman/podman.sock", "unix:", "unix://", "unix://relative/s", "unix:/run/s", "fd://3"),
+        *("tcp://", "tcp://[::1", "tcp://host:99999", "tcp://host:0", "tcp://host:x", "tcp://a\nb:1"),
+        *("ssh://", "https://host:1", "npipe:////./pipe/x"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_with_what_one_is(monkeypatch: pytest.MonkeyPatch, url: str):
+    monkeypatch.setenv("CONTAINER_HOST", url)
+    with pytest.raises(EngineError) as error:
+        find()
+    assert error.value.what == f"CONTAINER_HOST is no address of a Podman: {url}"
+    assert "unix:///PATH" in error.value.because
+    assert error.value.hint == "unset CONTAINER_HOST"
+
+
+@pytest.mark.parametrize("url", ["tcp://127.0.0.1:1", "tcp://[::1]:8080", "ssh://core@vm:22/run/s", "http://h:1"])
+def test_an_address_elsewhere_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, url: str):
+    monkeypatch.setenv("CONTAINER_HOST", url)
+    assert find().url == url
+
+
+def test_a_connection_without_an_address_is_not_taken_for_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    _program(tmp_path, "podman")
+    folder = tmp_path / "config" / "containers"
+    folder.mkdir(parents=True)
+    saved = {"Connection": {"Connections": {"vm": {"Identity": "/i"}}}}
+    (folder / "podman-connections.json").write_text(json.dumps(saved))
+    monkeypatch.setenv("CONTAINER_CONNECTION", "vm")
+    with pytest.raises(EngineError, match="the connection vm is no address") as error:
+        find()
+    assert error.value.hint == "podman system connection list"
 
 
 @pytest.mark.parametrize(

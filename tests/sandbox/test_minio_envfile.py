@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from kesdeploy.render import minio_env, unreadable
 from kesdeploy.sandbox.minio import envfile, settings
 from kesdeploy.sandbox.minio.errors import Fatal
 
@@ -65,3 +68,29 @@ def test_values_that_begin_with_env_vanish():
 
 def test_secrets_are_not_shown():
     assert "s3cr3t-s3cr3t" not in repr(read("/data", MINIO_ROOT_PASSWORD="s3cr3t-s3cr3t"))
+
+
+VARIABLES = st.from_regex(r"[A-Z_]{1,12}", fullmatch=True)
+VALUES = st.text(st.characters(blacklist_categories=("Cs",)), max_size=40)
+
+
+@given(st.dictionaries(VARIABLES, VALUES, max_size=4))
+@example({"A": '"'})
+@example({"A": "''"})
+@example({"A": "# no comment", "B": "$HOME"})
+def test_what_we_write_for_minio_the_stand_in_reads(values):
+    """One rule for both: a password that works here works there."""
+    writable = {name: value for name, value in values.items() if not unreadable(value)}
+    text = "".join(f"{name}={minio_env(value, name)}\n" for name, value in writable.items())
+    assert dict(envfile.parse(text)) == writable
+
+
+@given(st.text())
+def test_any_file_is_read_or_refused_in_minios_words(text):
+    try:
+        entries = envfile.parse(text)
+    except Fatal as error:
+        told = str(error)
+        assert "envEntry malformed" in told
+    else:
+        assert all(isinstance(part, str) for entry in entries for part in entry)
