@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 def json_schema(kinds: Mapping[str, type[KeystoreFields]]) -> dict[str, Any]:
     """JSON Schema 2020-12 of a spec whose keystore is one of `kinds`."""
     schema = Spec.model_json_schema(schema_generator=_Described)
-    kind_schemas = {kind: fields.model_json_schema(schema_generator=_Described) for kind, fields in kinds.items()}
-    for body in kind_schemas.values():
-        schema.setdefault("$defs", {}).update(body.pop("$defs", {}))
+    kind_schemas = {kind: _of_keystore(kind, fields) for kind, fields in kinds.items()}
+    for kind, body in kind_schemas.items():
+        inner = body.pop("$defs", {})
+        schema.setdefault("$defs", {}).update({f"{kind}.{name}": model for name, model in inner.items()})
     schema["properties"]["keystore"] = {
         "type": "object",
         "minProperties": 1,
@@ -34,6 +35,12 @@ def json_schema(kinds: Mapping[str, type[KeystoreFields]]) -> dict[str, Any]:
         "properties": kind_schemas,
     }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _of_keystore(kind: str, fields: type[KeystoreFields]) -> dict[str, Any]:
+    """Two keystores may both have a section that is called Credentials."""
+    template = f"#/$defs/{kind}.{{model}}"
+    return fields.model_json_schema(schema_generator=_Described, ref_template=template)
 
 
 class _Described(GenerateJsonSchema):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command()(rotate_certs)
+    app.command("rotate-certs")(rotate_certs)
 
 
 def rotate_certs(

@@ -102,10 +102,11 @@ def test_a_wrong_set_does_not_repeat_a_secret():
 
 def test_completion_knows_deployments_and_keystores(kesdeploy_home):
     from kesdeploy.home import Home
+    from kesdeploy.keystores import KEYSTORES
 
     Home.of("photos").prepare()
     assert o._deployments() == ["photos"]
-    assert o._kinds() == ["fs", "vault"]
+    assert o._kinds() == list(KEYSTORES)
 
 
 @pytest.mark.parametrize("command", ["plan", "render"])
