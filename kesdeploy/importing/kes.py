@@ -210,11 +210,18 @@ class _Reader:
             self.settings[f"keystore.{kind}.{ours}"] = f"env:{variable[1]}"
         elif value:
             self.secrets[f"{kind}-{ours.replace('.', '-')}"] = value
+            self._name_section(kind, ours.partition(".")[0])
             self.changed(
                 f"keystore.{path}",
                 "a secret in a configuration file",
                 "kesdeploy keeps it in secrets/, mode 0600; the spec does not name it",
             )
+
+    def _name_section(self, kind: str, name: str) -> None:
+        """A section that may be left out says by being there that its secrets are."""
+        field = KEYSTORES[kind].fields.model_fields.get(name)
+        if field and field.default is None and not is_secret(KEYSTORES[kind].fields, name):
+            self.settings.setdefault(f"keystore.{kind}.{name}", {})
 
     def _text(self, path: str, value: object) -> str | None:
         if variable := _VARIABLE.fullmatch(str(value).strip()):

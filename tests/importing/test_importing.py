@@ -67,6 +67,17 @@ def kes(**changes):
     return from_kes_config(tree, "kes.yaml", lambda _: None)
 
 
+def test_credentials_that_are_kept_are_still_named():
+    """Without its section KES would use what it finds in its container, and not these."""
+    login = {"accesskey": "AKIAIOSFODNN7EXAMPLE", "secretkey": "s", "token": ""}
+    place = {"endpoint": "secretsmanager.us-east-2.amazonaws.com", "region": "us-east-2", "kmskey": ""}
+    found = kes(keystore={"aws": {"secretsmanager": {**place, "credentials": login}}})
+    assert found.settings["keystore.aws.credentials"] == {}
+    assert found.secrets == {"aws-credentials-accesskey": "AKIAIOSFODNN7EXAMPLE", "aws-credentials-secretkey": "s"}
+    role = kes(keystore={"aws": {"secretsmanager": place}})
+    assert "keystore.aws.credentials" not in role.settings
+
+
 def remarks(found) -> str:
     return "\n".join(f"{r.where}: {r.what}; {r.why}" for r in found.remarks)
 
