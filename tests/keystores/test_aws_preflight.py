@@ -27,15 +27,15 @@ def spec_of(fields: str, key: str = KEY):
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory):
+def aws(tmp_path_factory, request):
     server = AwsServer(tmp_path_factory.mktemp("aws"), "127.0.0.1", free_port())
+    request.addfinalizer(server.stop)
     granted = json.loads(AWS.policy(spec_of(f"region: {REGION}")))
     for statement in granted["Statement"]:
         statement["Resource"] = "*"
     server.kes = server.user("kes", granted)
     server.nobody = server.user("nobody", policy("s3:ListAllMyBuckets"))
-    yield server
-    server.stop()
+    return server
 
 
 @pytest.fixture(autouse=True)
