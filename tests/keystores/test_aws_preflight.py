@@ -27,9 +27,15 @@ def spec_of(fields: str, key: str = KEY):
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory, request):
+def server(tmp_path_factory):
     server = AwsServer(tmp_path_factory.mktemp("aws"), "127.0.0.1", free_port())
-    request.addfinalizer(server.stop)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def aws(server):
+    """With somebody who may do what is granted to KES, and somebody who may not."""
     granted = json.loads(AWS.policy(spec_of(f"region: {REGION}")))
     for statement in granted["Statement"]:
         statement["Resource"] = "*"
