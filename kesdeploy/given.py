@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from kesdeploy import render
 from kesdeploy.errors import UsageError
+from kesdeploy.minio_rules import unreadable
 
 # MinIO's own least length of a root password, in bytes (internal/auth/credentials.go).
 LEAST_PASSWORD = 8
@@ -46,7 +46,7 @@ def check(name: str, value: str) -> None:
     """Refuse a root password that MinIO would not take, or not read back. Never repeats it."""
     if name != "root-password":
         return
-    reason = render.unreadable(value)
+    reason = unreadable(value)
     if len(value.encode()) < LEAST_PASSWORD:
         reason = f"it has fewer than {LEAST_PASSWORD} bytes"
     if reason:

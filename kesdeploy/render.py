@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kesdeploy import variables
 from kesdeploy.errors import UsageError
+from kesdeploy.minio_rules import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jinja2 import Environment
-
-LONGEST = 65_000
-"""Bytes of a value in MinIO's env file."""
 
 _UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _INTERPOLATED = re.compile(r"[$%](?={)")
@@ -75,21 +73,6 @@ def minio_env(value: object, what: str) -> str:
     if reason := unreadable(text):
         raise UsageError(f"MinIO cannot read this {what} back", because=reason, hint="choose another value")
     return f'"{text}"'
-
-
-def unreadable(text: str) -> str:
-    """Why MinIO would not read this value back, or an empty string."""
-    if any(c in text for c in "\n\r\0"):
-        return "it has a line end or a NUL inside"
-    # With room for the name, bufio.Scanner's limit for a line.
-    if len(text.encode(errors="surrogatepass")) > LONGEST:
-        return "it is longer than a line of 64 KiB, the most that MinIO reads"
-    # Go's TrimSpace, which str.strip covers: U+0085 and U+00A0 too.
-    if text != text.strip():
-        return "it has white space at an end, which MinIO trims"
-    if text.startswith("env"):
-        return "it begins with 'env', which MinIO takes for the address of a remote configuration"
-    return ""
 
 
 @cache

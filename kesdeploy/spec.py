@@ -14,13 +14,14 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     Field,
     SerializeAsAny,
     ValidationError,
     model_validator,
 )
 
-from kesdeploy import variables
+from kesdeploy import minio_rules, variables
 from kesdeploy.errors import Problem, SpecError
 from kesdeploy.kes_section import Kes, complaints, default_key
 from kesdeploy.names import host_name, root_user
@@ -89,6 +90,12 @@ BucketName = Annotated[str, AfterValidator(_bucket_name)]
 Address = Annotated[str, AfterValidator(_address)]
 SecretSource = Annotated[str, AfterValidator(secret_source), Field(json_schema_extra=SECRET)]
 RootUser = Annotated[str, AfterValidator(root_user)]
+Environment = Annotated[
+    dict[str, str],
+    BeforeValidator(minio_rules.as_text),
+    AfterValidator(minio_rules.environment),
+    Field(json_schema_extra=SECRET),
+]
 HostName = Annotated[str, AfterValidator(host_name)]
 ImageReference = Annotated[str, AfterValidator(reference)]
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
@@ -149,6 +156,8 @@ class Minio(Section):
     """Encrypt objects of buckets that have no rule of their own."""
     drives: int = Field(default=1, ge=1, le=16)
     buckets: tuple[Bucket, ...] = ()
+    environment: Environment = Field(default_factory=dict)
+    """Further variables of MinIO's. A secret among them is `@FILE` or `env:NAME`."""
 
 
 class Spec(Section):

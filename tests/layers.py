@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("spec", "report"),
     ("kes_section",),
     ("section", "kes_rules", "kes_routes", "kes_versions"),
-    ("objections", "yamltext", "durations", "names", "references", "variables"),
+    ("objections", "yamltext", "durations", "minio_rules", "names", "references", "variables"),
     ("errors",),
     ("",),
 )
@@ -50,6 +50,7 @@ PURE = (
     "variables",
     "resources",
     "topology",
+    "minio_rules",
     "topology.names",
     "topology.kes",
     "topology.minio",

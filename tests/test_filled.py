@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kesdeploy import filled, pki, topology
-from kesdeploy.render import unreadable
+from kesdeploy.minio_rules import unreadable
 from kesdeploy.resources import File
 from kesdeploy.sandbox.minio import envfile
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kesdeploy import given as brought
 from kesdeploy.errors import UsageError
-from kesdeploy.render import unreadable
+from kesdeploy.minio_rules import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ import pytest
 from kesdeploy import home as home_module
 from kesdeploy.errors import StateError, UsageError
 from kesdeploy.home import Home, new_password, new_user, parent, write_private
-from kesdeploy.render import unreadable
+from kesdeploy.minio_rules import unreadable
 
 ROOT = Path(__file__).parents[1]
 NOBODY = 65534

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from kesdeploy.errors import SpecError
 from kesdeploy.keystores import FIELDS
+from kesdeploy.minio_rules import unreadable
 from kesdeploy.names import host_name, root_user
 from kesdeploy.pki.authority import general_names
-from kesdeploy.render import unreadable
 from kesdeploy.spec import load
 
 

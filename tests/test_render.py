@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from kesdeploy.errors import UsageError
-from kesdeploy.render import as_hcl, as_yaml, minio_env, render, unreadable
+from kesdeploy.minio_rules import unreadable
+from kesdeploy.render import as_hcl, as_yaml, minio_env, render
 
 # unicode.IsSpace of Go: what strings.TrimSpace takes off.
 GO_SPACE = "".join(
@@ -218,6 +219,7 @@ MINIO = {
     },
     "key_name": "minio-backend-default-key",
     "auto_encryption": True,
+    "environment": {},
 }
 
 

@@ -49,7 +49,7 @@ def paths(model: type[BaseModel], prefix: str = "") -> set[str]:
                 found |= {f"keystore.{kind}"} | paths(fields, f"keystore.{kind}.")
         elif "Bucket" in str(field.annotation):
             found |= paths(Bucket, f"{prefix}{name}.")
-        elif get_origin(field.annotation) is dict:
+        elif get_origin(field.annotation) is dict and get_args(field.annotation)[1] is not str:
             found |= paths(get_args(field.annotation)[1], f"{prefix}{name}.*.")
         elif inner:
             found |= paths(inner[0], f"{prefix}{name}.")

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 SAMPLES = Path(__file__).parents[1] / "samples"
 HTTPS = {"minio__https": True, "network__extra_names": ["photos.example.org", "10.1.2.3"], "network__bind": "10.1.2.3"}
 BUCKETS = [{"name": "photos"}, {"name": "own", "key": "own-key"}, {"name": "plain", "mode": "sse-s3"}]
+KES_CERTIFICATE = {
+    "keystore__kes__api_key": None,
+    "keystore__kes__certificate": "/client.pem",
+    "keystore__kes__key": "env:CLIENT_KEY",
+    "minio__buckets": [{"name": "photos", "key": "photos-key"}],
+    "minio__environment": {"MINIO_BROWSER": "off", "MINIO_AUDIT_WEBHOOK_AUTH_TOKEN_1": "env:TOKEN"},
+}
 SPECS = {
     "fs": (SAMPLES / "fs.yaml", {}),
     "vault": (SAMPLES / "vault.yaml", {}),
@@ -27,6 +34,8 @@ SPECS = {
     "drives": (SAMPLES / "fs.yaml", {"minio__drives": 4}),
     "buckets": (SAMPLES / "fs.yaml", {"minio__buckets": BUCKETS}),
     "vault-external": (SAMPLES / "vault-external.yaml", {}),
+    "kes": (SAMPLES / "kes.yaml", {}),
+    "kes-certificate": (SAMPLES / "kes.yaml", KES_CERTIFICATE),
     "certificate": (SAMPLES / "fs.yaml", {"kes__auth": "certificate"}),
 }
 
@@ -175,6 +184,8 @@ KNOBS = [
     ({"minio__root_password": "env:SECRET"}, {"secret/root-password"}),
     ({"minio__auto_encryption": False}, {ENV}),
     ({"minio__drives": 4}, {ENV, MINIO}),
+    ({"minio__environment": {"MINIO_BROWSER": "off"}}, {ENV}),
+    ({"minio__environment": {"MINIO_X_TOKEN": "env:X"}}, {ENV, "secret/minio-MINIO_X_TOKEN"}),
     ({"minio__buckets": [{"name": "photos"}]}, {"bucket/photos"}),
     ({"minio__buckets": [{"name": "a-b", "key": "k"}]}, {"bucket/a-b", "key/k", "fingerprint/k", "file/kes-config"}),
     ({"kes__auth": "certificate"}, {CONFIG, ENV, MINIO, "file/minio-client-crt", "file/minio-client-key"}),

@@ -74,7 +74,7 @@ def desired(spec: Spec, site: Site) -> tuple[Resource, ...]:
         Resource(CA, Authority(f"kesdeploy {spec.name}")),
         *kes.identities,
         *_trust(spec),
-        *minio.root(spec),
+        *minio.secrets(spec),
         _pod(spec, kes, added),
         *added.resources,
         *kes.resources,

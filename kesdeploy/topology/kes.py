@@ -48,7 +48,7 @@ class KesSide:
     ca: str
     ready: tuple[str, ...]
     certificate: bool = False
-    refs: Mapping[str, Ref] = field(default_factory=lambda: {"kes.api_key": Ref("api-key", "minio")})
+    refs: Mapping[str, Ref] = field(default_factory=dict)
     needs: tuple[str, ...] = (CLIENT,)
     uses: tuple[str, ...] = ()
     reloads: tuple[str, ...] = ()

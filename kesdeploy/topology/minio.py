@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kesdeploy.engines import Mount
+from kesdeploy.minio_rules import is_source
 from kesdeploy.resources import Container, File, Ref, Resource, Secret
 from kesdeploy.topology.names import (
     CONSOLE_PORT,
@@ -27,21 +28,27 @@ if TYPE_CHECKING:
 PART = "minio-server"
 
 
-def root(spec: Spec) -> list[Resource]:
-    """Its root user and password: given, or generated."""
+def secrets(spec: Spec) -> list[Resource]:
+    """Its root user and password, given or generated, and what else its env file holds."""
     password = Secret(
         "root-password", "given" if spec.minio.root_password else "password", spec.minio.root_password or ""
     )
     found = [Resource("secret/root-password", password)]
     if spec.minio.root_user is None:
         found.append(Resource("secret/root-user", Secret("root-user", "user")))
-    return found
+    return [*found, *(Resource(f"secret/{secret.name}", secret) for secret in variables(spec).values())]
+
+
+def variables(spec: Spec) -> dict[str, Secret]:
+    """The secrets among the variables of its own that the user gives it, by their names."""
+    given = spec.minio.environment.items()
+    return {name: Secret(f"minio-{name}", "given", value) for name, value in given if is_source(value)}
 
 
 def environment(spec: Spec, kes: KesSide) -> Resource:
     user = {"root_user": spec.minio.root_user} if spec.minio.root_user else {}
     generated = {} if user else {"root_user": Ref("secret", "root-user")}
-    drives = spec.minio.drives
+    drives, hidden = spec.minio.drives, variables(spec)
     file = File(
         path="config/minio/minio",
         template="minio/minio.j2",
@@ -52,10 +59,16 @@ def environment(spec: Spec, kes: KesSide) -> Resource:
             "kes": {"endpoint": ",".join(kes.endpoints), "ca": kes.ca, "certificate": kes.certificate},
             "key_name": spec.key_name,
             "auto_encryption": spec.minio.auto_encryption,
+            "environment": {n: value for n, value in spec.minio.environment.items() if n not in hidden},
         },
-        refs={"root_password": Ref("secret", "root-password"), **kes.refs, **generated},
+        refs={
+            "root_password": Ref("secret", "root-password"),
+            **kes.refs,
+            **generated,
+            **{f"environment.{name}": Ref("secret", secret.name) for name, secret in hidden.items()},
+        },
     )
-    return Resource(MINIO_ENV, file, (*kes.needs, *(resource.address for resource in root(spec))))
+    return Resource(MINIO_ENV, file, (*kes.needs, *(resource.address for resource in secrets(spec))))
 
 
 def container(spec: Spec, site: Site, kes: KesSide, fingerprints: tuple[str, ...]) -> Resource:
@@ -93,4 +106,4 @@ def container(spec: Spec, site: Site, kes: KesSide, fingerprints: tuple[str, ...
         # Certificates that have a key: the CA it reads at its start alone. Without any of them, it dies of a SIGHUP.
         reloads=(*leaf, *kes.reloads),
     )
-    return Resource(MINIO, body, (POD, *kes.ready, *uses, *fingerprints))
+    return Resource(MINIO, body, tuple(dict.fromkeys((POD, *kes.ready, *uses, *fingerprints))))

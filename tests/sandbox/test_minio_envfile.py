@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kesdeploy.render import minio_env, unreadable
+from kesdeploy.minio_rules import unreadable
+from kesdeploy.render import minio_env
 from kesdeploy.sandbox.minio import envfile, settings
 from kesdeploy.sandbox.minio.errors import Fatal
 
