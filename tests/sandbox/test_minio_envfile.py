@@ -95,3 +95,53 @@ def test_any_file_is_read_or_refused_in_minios_words(text):
         assert "envEntry malformed" in told
     else:
         assert all(isinstance(part, str) for entry in entries for part in entry)
+
+
+@pytest.mark.parametrize("drives", [1, 2, 9, 16])
+def test_the_folders_that_we_make_are_the_drives_that_it_opens(drives):
+    """`minio.drives` of a spec: what topology writes as MINIO_VOLUMES, and the folders it makes for it."""
+    volumes = "/data" if drives == 1 else f"/data/d{{1...{drives}}}"
+    wanted = ("/data",) if drives == 1 else tuple(f"/data/d{n}" for n in range(1, drives + 1))
+    assert read(MINIO_VOLUMES=volumes).drives == wanted
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({"MINIO_ROOT_PASSWORD": "short"}, "length should be at least"),
+        ({"MINIO_ROOT_USER": "ab"}, "length should be at least"),
+        ({"MINIO_ROOT_USER": ""}, 'Missing credential environment variable, "MINIO_ROOT_USER"'),
+        ({"MINIO_ROOT_PASSWORD": "environment"}, 'Missing credential environment variable, "MINIO_ROOT_PASSWORD"'),
+        ({"MINIO_KMS_KES_ENDPOINT": "https://k"}, "missing 'MINIO_KMS_KES_KEY_NAME'"),
+        ({"MINIO_KMS_KES_ENDPOINT": "h", "MINIO_KMS_KES_KEY_NAME": "k"}, "missing authentication method"),
+        (
+            {"MINIO_KMS_KES_ENDPOINT": "h", "MINIO_KMS_KES_KEY_NAME": "k", "MINIO_KMS_KES_CERT_FILE": "c"},
+            "missing 'MINIO_KMS_KES_KEY_FILE'",
+        ),
+        (
+            {
+                "MINIO_KMS_KES_ENDPOINT": "h",
+                "MINIO_KMS_KES_KEY_NAME": "k",
+                "MINIO_KMS_KES_API_KEY": "a",
+                "MINIO_KMS_KES_CERT_FILE": "c",
+            },
+            "client certificate is present",
+        ),
+        ({"MINIO_KMS_KES_API_KEY": "", "MINIO_KMS_SECRET_KEY": "x:y"}, "static KMS key is present"),
+        ({"MINIO_KMS_SECRET_KEY": "x:y"}, "knows KES alone"),
+    ],
+)
+def test_settings_that_minio_does_not_start_with(env, words):
+    with pytest.raises(Fatal, match=words):
+        read("/data", **env)
+
+
+def test_several_kes_servers_as_minio_writes_them():
+    kes = read(
+        "/data",
+        MINIO_KMS_KES_ENDPOINT="https://kes{1...3}:7373, https://other:7373",
+        MINIO_KMS_KES_KEY_NAME="k",
+        MINIO_KMS_KES_API_KEY="kes:v1:x",
+    ).kms
+    assert kes.endpoints == ("https://kes1:7373", "https://kes2:7373", "https://kes3:7373", "https://other:7373")
+    assert "kes:v1:x" not in repr(kes)

@@ -64,7 +64,7 @@ def _kms(app: App, request: Request) -> Response:
     try:
         verify(request, app.settings.user, app.settings.password, headers_only=True)
         if app.kms is None:
-            raise NO_KMS
+            raise NO_KMS.error()
         found = action(app.kms, query)
     except S3Error as error:
         return _failure(app, request, error)

@@ -105,7 +105,7 @@ def _s3(app: App, request: Request, bucket: str, name: str) -> Response:
     call = Call(request, bucket, name, query_of(request), Payload(request, signature))
     if not bucket:
         if request.method != "GET":
-            raise BAD_METHOD
+            raise BAD_METHOD.error()
         return bucket_api.list_buckets(app, call)
     sub = next((s for s in _SUBRESOURCES if s in call.query), "")
     table = _OBJECT if name else _BUCKET
@@ -114,4 +114,4 @@ def _s3(app: App, request: Request, bucket: str, name: str) -> Response:
     if request.method == "GET" and sub in _ABSENT:
         app.buckets.check(bucket)
         raise S3Error(404, *_ABSENT[sub])
-    raise NOT_HERE
+    raise NOT_HERE.error()

@@ -64,7 +64,7 @@ def failure(app: App, request: Request, error: S3Error, bucket: str = "", name: 
     if request.method == "HEAD":
         told = {"X-Minio-Error-Code": error.code, "X-Minio-Error-Desc": f'"{error.message}"'}
         return Response(error.status, {"X-Amz-Request-Id": ident, **told})
-    where = [("Key", name)] * bool(name) + [("BucketName", bucket)] * (bool(bucket) and error is not BAD_BUCKET)
+    where = [("Key", name)] * bool(name) + [("BucketName", bucket)] * (bool(bucket) and error.code != BAD_BUCKET.code)
     fields = [("Code", error.code), ("Message", error.message), *where, ("Resource", request.path)]
     fields += [("RequestId", ident), ("HostId", app.host_id)]
     headers = {"Content-Type": "application/xml", "X-Amz-Request-Id": ident}

@@ -55,7 +55,7 @@ def get_encryption(app: App, call: Call) -> Response:
     app.buckets.check(call.bucket)
     text = app.buckets.rule_text(call.bucket)
     if not text:
-        raise NO_RULE
+        raise NO_RULE.error()
     return Response(200, {"Content-Type": "application/xml"}, text.encode())
 
 
@@ -65,7 +65,7 @@ def put_encryption(app: App, call: Call) -> Response:
     text = call.payload.all()
     rule = read_rule(text)
     if app.kms is None:
-        raise NO_KMS
+        raise NO_KMS.error()
     if rule.kind == "KMS":
         app.kms.generate(rule_key(rule), {"MinIO admin API": "ServerInfoHandler"})
     app.buckets.set_rule(call.bucket, text.decode())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy.sandbox.minio.drive import SYSTEM, Drive
 from kesdeploy.sandbox.minio.encryption_rule import read_rule
-from kesdeploy.sandbox.minio.errors import BAD_BUCKET, NO_BUCKET, S3Error
+from kesdeploy.sandbox.minio.errors import BAD_BUCKET, NO_BUCKET, Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from kesdeploy.sandbox.minio.sealing import Wanted
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_MINE = S3Error(
+_MINE = Refusal(
     409, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it."
 )
-_NOT_EMPTY = S3Error(409, "BucketNotEmpty", "The bucket you tried to delete is not empty")
+_NOT_EMPTY = Refusal(409, "BucketNotEmpty", "The bucket you tried to delete is not empty")
 
 
 class Buckets:
@@ -37,14 +37,14 @@ class Buckets:
         """Raises S3Error when there is no such bucket, or can't be."""
         _check_name(name)
         if not self._drive.bucket(name).is_dir():
-            raise NO_BUCKET
+            raise NO_BUCKET.error()
 
     def make(self, name: str) -> None:
         _check_name(name)
         try:
             self._drive.bucket(name).mkdir()
         except FileExistsError:
-            raise _MINE from None
+            raise _MINE.error() from None
         self._save(name, {"created": time.time(), "encryption": ""})
 
     def remove(self, name: str) -> None:
@@ -52,7 +52,7 @@ class Buckets:
         try:
             self._drive.bucket(name).rmdir()
         except OSError:
-            raise _NOT_EMPTY from None
+            raise _NOT_EMPTY.error() from None
         shutil.rmtree(self._about(name).parent, ignore_errors=True)
         self._rules.pop(name, None)
 
@@ -92,4 +92,4 @@ class Buckets:
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name) or ".." in name:
-        raise BAD_BUCKET
+        raise BAD_BUCKET.error()

@@ -35,7 +35,7 @@ def _read(drive: Drive, kms: Kms | None) -> bool:
     try:
         meta = drive.read_meta(SYSTEM, NAME)
     except S3Error as error:
-        if error is NO_KEY:
+        if error.code == NO_KEY.code:
             return False
         raise
     content = b"".join(drive.read(SYSTEM, NAME, meta, meta.parts[0], 0, meta.parts[0].size))

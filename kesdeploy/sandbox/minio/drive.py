@@ -26,6 +26,14 @@ SYSTEM = ".minio.sys"
 INLINE = 128 * 1024
 FORMAT = "kesdeploy-sandbox"
 _FOLDER = "__XLDIR__"  # stands for the `/` at the end of a name
+_LONGEST, _LONGEST_WORD = 1024, 255  # bytes; S3's and the file system's
+
+
+def _is_bad(word: str) -> bool:
+    """Whether no file system should see this part of a name, or the drive needs it for itself."""
+    ours = word == "xl.meta" or word.endswith(_FOLDER)
+    too_long = len(word.encode(errors="surrogatepass")) > _LONGEST_WORD - len(_FOLDER)
+    return word in ("", ".", "..") or "\0" in word or ours or too_long
 
 
 @dataclass(frozen=True)
@@ -72,9 +80,10 @@ class Drive:
         except (OSError, ValueError) as error:
             raise Fatal(f"Unable to initialize backend: {error}") from error
 
-    def _check(self, found: dict[str, Any]) -> None:
-        if found.get("format") != FORMAT:
-            why = f"{self.root} holds data of format '{found.get('format')}', which is not the stand-in's"
+    def _check(self, found: Any) -> None:
+        kind = found.get("format") if isinstance(found, dict) else None
+        if kind != FORMAT:
+            why = f"{self.root} holds data of format '{kind}', which is not the stand-in's"
             raise Fatal(f"Unable to initialize backend: {why}")
 
     def bucket(self, name: str) -> Path:
@@ -82,10 +91,10 @@ class Drive:
 
     def folder(self, bucket: str, name: str) -> Path:
         """Where an object lives. Raises S3Error for names that no file system should see."""
-        words = (name[:-1] + _FOLDER if name.endswith("/") else name).split("/")
-        if any(w in ("", ".", "..") or "\0" in w for w in words):
-            raise BAD_OBJECT
-        return self.bucket(bucket).joinpath(*words)
+        words = name.removesuffix("/").split("/")
+        if any(_is_bad(word) for word in words) or len(name.encode()) > _LONGEST:
+            raise BAD_OBJECT.error()
+        return self.bucket(bucket).joinpath(*words[:-1], words[-1] + _FOLDER if name.endswith("/") else words[-1])
 
     def write_file(self, path: Path, content: bytes) -> None:
         """Replace a file at once or not at all."""
@@ -115,11 +124,11 @@ class Drive:
         try:
             with (folder / "xl.meta").open("rb") as file:
                 if file.read(len(MAGIC)) != MAGIC:
-                    raise NO_KEY
+                    raise NO_KEY.error()
                 (length,) = struct.unpack("<I", file.read(4))
                 found = json.loads(file.read(length))
         except (FileNotFoundError, NotADirectoryError):
-            raise NO_KEY from None
+            raise NO_KEY.error() from None
         parts = tuple(Part(**p) for p in found.pop("parts"))
         return Meta(parts=parts, **found)
 
@@ -144,7 +153,7 @@ class Drive:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except (NotADirectoryError, FileExistsError):
-            raise BAD_OBJECT from None
+            raise BAD_OBJECT.error() from None
         if parts is not None:
             parts.rename(folder / meta.data)
         document = json.dumps(asdict(meta)).encode()
@@ -172,10 +181,20 @@ class Drive:
                 return
             folder = folder.parent
 
+    def _marker(self, bucket: str, prefix: str) -> list[tuple[str, Meta]]:
+        """The object that is called exactly `a/`: it lies beside the folder `a`, not in it."""
+        try:
+            return [(prefix, self.read_meta(bucket, prefix))] if prefix.endswith("/") else []
+        except S3Error:
+            return []
+
     def names(self, bucket: str, prefix: str) -> Iterator[tuple[str, Meta]]:
         """Every object whose name begins with `prefix`, in the order of names."""
-        top = self.bucket(bucket).joinpath(*prefix.split("/")[:-1])
-        found = []
+        above = prefix.split("/")[:-1]
+        if any(_is_bad(word) for word in above):  # no object is called so, and `..` would leave the bucket
+            return
+        top = self.bucket(bucket).joinpath(*above)
+        found = self._marker(bucket, prefix)
         for folder, folders, files in os.walk(top):
             if "xl.meta" not in files:
                 continue

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from kesdeploy.sandbox.minio import sealing
-from kesdeploy.sandbox.minio.errors import BAD_XML, NO_KMS, S3Error
+from kesdeploy.sandbox.minio.errors import BAD_XML, NO_KMS, Refusal, S3Error
 from kesdeploy.sandbox.minio.sealing import Wanted
 from kesdeploy.sandbox.minio.xmltext import parse
 
@@ -21,7 +21,7 @@ HEADER = "X-Amz-Server-Side-Encryption"
 KEY_HEADER = HEADER + "-Aws-Kms-Key-Id"
 CONTEXT_HEADER = HEADER + "-Context"
 _ARN = "arn:aws:kms:"
-_NOT_ON_READ = S3Error(400, "BadRequest", "400 BadRequest")
+_NOT_ON_READ = Refusal(400, "BadRequest", "400 BadRequest")
 
 
 def asked(request: Request) -> Wanted | None:
@@ -49,7 +49,7 @@ def _unsupported(request: Request) -> S3Error:
 def refuse_on_read(request: Request) -> None:
     """GET and HEAD must not carry these headers."""
     if request.header(HEADER):
-        raise _NOT_ON_READ
+        raise _NOT_ON_READ.error()
 
 
 def _context(text: str) -> str:
@@ -69,10 +69,10 @@ def read_rule(text: bytes) -> Wanted:
     root = parse(text)
     rules = root.findall("Rule")
     if root.tag != "ServerSideEncryptionConfiguration" or len(rules) != 1:
-        raise BAD_XML
+        raise BAD_XML.error()
     default = rules[0].find("ApplyServerSideEncryptionByDefault")
     if default is None:
-        raise BAD_XML
+        raise BAD_XML.error()
     method, key = (default.findtext("SSEAlgorithm") or "", default.findtext("KMSMasterKeyID") or "")
     if method == "AES256":
         if key:
@@ -101,7 +101,7 @@ def decide(request: Request, rule: Wanted | None, *, auto: bool, has_kms: bool) 
     if wanted is None and auto:
         wanted = Wanted("KMS")
     if wanted is not None and not has_kms:
-        raise NO_KMS
+        raise NO_KMS.error()
     return wanted
 
 

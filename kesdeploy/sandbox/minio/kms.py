@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy.sandbox.gonet import Trust, describe, trust
-from kesdeploy.sandbox.minio.errors import Fatal, KmsError
+from kesdeploy.sandbox.minio.errors import Fatal, KmsError, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,10 +28,10 @@ _FAILED = {
     "list": ("kms:KeyListingFailed", "failed to list keys at the KMS"),
     "status": ("kms:NotAvailable", "KMS status"),
 }
-NO_PERMISSION = KmsError(_DENIED, "kms:NotAuthorized", "insufficient permissions to perform KMS operation")
-NO_KEY = KmsError(_NOT_FOUND, "kms:KeyNotFound", "key with given key ID does not exist")
-EXISTS = KmsError(409, "kms:KeyAlreadyExists", "key with given key ID already exits")  # sic
-NOT_AUTHENTIC = KmsError(_BAD, "kms:InvalidCiphertextException", "failed to decrypt ciphertext")
+NO_PERMISSION = Refusal(_DENIED, "kms:NotAuthorized", "insufficient permissions to perform KMS operation", KmsError)
+NO_KEY = Refusal(_NOT_FOUND, "kms:KeyNotFound", "key with given key ID does not exist", KmsError)
+EXISTS = Refusal(409, "kms:KeyAlreadyExists", "key with given key ID already exits", KmsError)  # sic
+NOT_AUTHENTIC = Refusal(_BAD, "kms:InvalidCiphertextException", "failed to decrypt ciphertext", KmsError)
 
 
 @dataclass(frozen=True)
@@ -139,13 +139,13 @@ def _answer(what: str, status: int, content: bytes) -> dict[str, Any]:
         return dict(found)
     message = str(found.get("message", ""))
     if status == _DENIED:
-        raise NO_PERMISSION
+        raise NO_PERMISSION.error()
     if status == _NOT_FOUND and message == "key does not exist":
-        raise NO_KEY
+        raise NO_KEY.error()
     if status == _BAD and message == "key already exists":
-        raise EXISTS
+        raise EXISTS.error()
     if status == _BAD and message == _NOT_AUTHENTIC:
-        raise NOT_AUTHENTIC
+        raise NOT_AUTHENTIC.error()
     code, words = _FAILED[what]
     raise KmsError(500, code, words, message)
 

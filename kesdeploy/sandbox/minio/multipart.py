@@ -51,7 +51,7 @@ def find(drive: Drive, bucket: str, name: str, upload: str) -> Upload:
     try:
         about = json.loads((folder / "upload.json").read_bytes())
     except OSError:
-        raise NO_UPLOAD from None
+        raise NO_UPLOAD.error() from None
     return Upload(folder, about["bucket"], about["name"], about["user"], about["system"])
 
 
@@ -82,9 +82,9 @@ def complete(drive: Drive, upload: Upload, wanted: list[tuple[int, str]]) -> Met
     have = parts(upload)
     for number, etag in wanted:
         if number not in have or have[number]["etag"] != etag.strip('"'):
-            raise BAD_PART
+            raise BAD_PART.error()
     if not wanted or any(have[n]["actual"] < MIN_PART for n, _ in wanted[:-1]):
-        raise TOO_SMALL if wanted else BAD_PART
+        raise (TOO_SMALL if wanted else BAD_PART).error()
     digest = hashlib.md5(b"".join(bytes.fromhex(have[n]["etag"]) for n, _ in wanted), usedforsecurity=False)
     chosen = tuple(Part(n, have[n]["size"], have[n]["actual"]) for n, _ in wanted)
     for path in upload.folder.iterdir():
@@ -115,6 +115,6 @@ def _folder(drive: Drive, bucket: str, name: str, upload: str) -> Path:
     try:
         known = str(uuid.UUID(upload))
     except ValueError:
-        raise NO_UPLOAD from None
+        raise NO_UPLOAD.error() from None
     home = hashlib.sha256(f"{bucket}/{name}".encode()).hexdigest()
     return drive.root / SYSTEM / "multipart" / home / known

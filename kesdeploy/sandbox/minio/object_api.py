@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from kesdeploy.sandbox.minio import objects, sealing
 from kesdeploy.sandbox.minio.app import App, Call, failure, xml
 from kesdeploy.sandbox.minio.encryption_rule import decide, refuse_on_read, response_headers
-from kesdeploy.sandbox.minio.errors import BAD_RANGE, NO_KEY, NOT_MODIFIED, PRECONDITION, KmsError, S3Error
+from kesdeploy.sandbox.minio.errors import BAD_RANGE, NO_KEY, NOT_MODIFIED, PRECONDITION, KmsError, Refusal, S3Error
 from kesdeploy.sandbox.minio.xmltext import when
 from kesdeploy.sandbox.web import Response
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _KEPT = ("Content-Type", "Content-Encoding", "Content-Disposition", "Content-Language", "Cache-Control", "Expires")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_SSE_C = S3Error(
+_SSE_C = Refusal(
     400,
     "InvalidRequest",
     "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.",
@@ -43,7 +43,7 @@ def put(app: App, call: Call) -> Response:
 def new_key(app: App, call: Call) -> Sealed | None:
     """A key for the object that is about to be written, None when it is to be in the clear. Raises S3Error."""
     if call.header("x-amz-server-side-encryption-customer-algorithm"):
-        raise _SSE_C
+        raise _SSE_C.error()
     wanted = decide(call.request, app.buckets.rule(call.bucket), auto=app.auto, has_kms=app.kms is not None)
     if wanted is None or app.kms is None:
         return None
@@ -141,24 +141,24 @@ def _check_put(app: App, call: Call) -> None:
         meta = app.drive.read_meta(call.bucket, call.name)
     except S3Error:
         if wanted:
-            raise NO_KEY from None
+            raise NO_KEY.error() from None
         return
     etag = objects.open_etag(meta, _key(app, call, meta, head=True))
     if refused in ("*", f'"{etag}"') or (wanted and wanted != etag):
-        raise PRECONDITION
+        raise PRECONDITION.error()
 
 
 def _unmet(call: Call, etag: str, modified: float) -> S3Error | None:
     match, none = (call.header(n) for n in ("If-Match", "If-None-Match"))
     if match and match.strip('"') not in (etag, "*"):
-        return PRECONDITION
+        return PRECONDITION.error()
     if none and none.strip('"') in (etag, "*"):
-        return NOT_MODIFIED
+        return NOT_MODIFIED.error()
     since, before = (_date(call.header(n)) for n in ("If-Modified-Since", "If-Unmodified-Since"))
     if since is not None and not none and int(modified) <= since:
-        return NOT_MODIFIED
+        return NOT_MODIFIED.error()
     if before is not None and not match and int(modified) > before:
-        return PRECONDITION
+        return PRECONDITION.error()
     return None
 
 
@@ -179,5 +179,5 @@ def _span(text: str, size: int) -> tuple[int, int, bool]:
     else:
         start, end = int(match[1]), min(int(match[2]) + 1, size) if match[2] else size
     if start >= size or start >= end:
-        raise BAD_RANGE
+        raise BAD_RANGE.error()
     return start, end, True

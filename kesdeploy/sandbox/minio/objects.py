@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from kesdeploy.sandbox.minio.sealing import Sealed
 
 Read = Callable[[int], bytes]
-_INTERNAL = S3Error(500, "InternalError", "We encountered an internal error, please try again.")
 
 
 @dataclass

@@ -85,11 +85,11 @@ def _connect(found: Settings) -> Kms | None:
         try:
             kms.generate("", {})
         except KmsError as error:
-            if error is not NO_KEY:
+            if error.code != NO_KEY.code:
                 raise
             kms.create(kms.default_key)
     except KmsError as error:
-        if error not in (NO_PERMISSION, EXISTS):
+        if error.code not in (NO_PERMISSION.code, EXISTS.code):
             raise Fatal(f"Failed to connect to KMS: {error}") from error
     threading.Thread(target=_stay_known, args=(kms,), daemon=True).start()
     return kms

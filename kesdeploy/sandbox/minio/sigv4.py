@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
 
-from kesdeploy.sandbox.minio.errors import BAD_DIGEST, BAD_SHA256, DENIED, INCOMPLETE, S3Error
+from kesdeploy.sandbox.minio.errors import BAD_DIGEST, BAD_SHA256, DENIED, INCOMPLETE, Refusal, S3Error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,17 +21,17 @@ _SCHEME = "AWS4-HMAC-SHA256"
 _EMPTY = hashlib.sha256(b"").hexdigest()
 _SKEW = timedelta(minutes=15)
 _STREAMING = "STREAMING-"
-_UNKNOWN = S3Error(403, "InvalidAccessKeyId", "The Access Key Id you provided does not exist in our records.")
-_MISMATCH = S3Error(
+_UNKNOWN = Refusal(403, "InvalidAccessKeyId", "The Access Key Id you provided does not exist in our records.")
+_MISMATCH = Refusal(
     403,
     "SignatureDoesNotMatch",
     "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
 )
-_SKEWED = S3Error(
+_SKEWED = Refusal(
     403, "RequestTimeTooSkewed", "The difference between the request time and the server's time is too large."
 )
-_EXPIRED = S3Error(403, "AccessDenied", "Request has expired")
-_MALFORMED = S3Error(
+_EXPIRED = Refusal(403, "AccessDenied", "Request has expired")
+_MALFORMED = Refusal(
     400,
     "AuthorizationHeaderMalformed",
     "The authorization header is malformed; the Credential is mal-formed; expecting "
@@ -57,7 +57,7 @@ def verify(request: Request, user: str, password: str, *, headers_only: bool = F
         return _verify_header(request, header, user, password, need_payload=headers_only)
     if "X-Amz-Signature=" in request.query and not headers_only:
         return _verify_query(request, user, password)
-    raise DENIED
+    raise DENIED.error()
 
 
 def _verify_header(request: Request, header: str, user: str, password: str, *, need_payload: bool) -> Signature:
@@ -66,7 +66,7 @@ def _verify_header(request: Request, header: str, user: str, password: str, *, n
     )
     payload = request.header("x-amz-content-sha256")
     if need_payload and not payload:
-        raise DENIED
+        raise DENIED.error()
     date = request.header("x-amz-date") or request.header("Date")
     _check_clock(date)
     signed = fields.get("SignedHeaders", "").split(";")
@@ -81,7 +81,7 @@ def _verify_query(request: Request, user: str, password: str) -> Signature:
     date = fields.get("X-Amz-Date", "")
     made = _time(date)
     if datetime.now(UTC) > made + timedelta(seconds=int(fields.get("X-Amz-Expires") or 0)):
-        raise _EXPIRED
+        raise _EXPIRED.error()
     rest = "&".join(p for p in request.query.split("&") if not p.startswith("X-Amz-Signature="))
     signed = fields.get("X-Amz-SignedHeaders", "host").split(";")
     payload = fields.get("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
@@ -96,16 +96,16 @@ def _compare(
     who, _, scope = credential.partition("/")
     parts = scope.split("/")
     if len(parts) != 4 or parts[3] != "aws4_request":  # noqa: PLR2004
-        raise _MALFORMED
+        raise _MALFORMED.error()
     if who != secret[0]:
-        raise _UNKNOWN
+        raise _UNKNOWN.error()
     key = ("AWS4" + secret[1]).encode()
     for part in parts:
         key = hmac.digest(key, part.encode(), hashlib.sha256)
     to_sign = "\n".join((_SCHEME, date, scope, hashlib.sha256(canonical.encode()).hexdigest()))
     value = hmac.digest(key, to_sign.encode(), hashlib.sha256).hex()
     if not hmac.compare_digest(value, given):
-        raise _MISMATCH
+        raise _MISMATCH.error()
     return Signature(key, scope, date, value, payload)
 
 
@@ -126,14 +126,14 @@ def _header(request: Request, name: str) -> str:
 
 def _check_clock(date: str) -> None:
     if abs(datetime.now(UTC) - _time(date)) > _SKEW:
-        raise _SKEWED
+        raise _SKEWED.error()
 
 
 def _time(text: str) -> datetime:
     try:
         return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        raise DENIED from None
+        raise DENIED.error() from None
 
 
 class Payload:
@@ -171,12 +171,12 @@ class Payload:
 
     def _check(self) -> None:
         if self.length >= 0 and self._seen != self.length:
-            raise INCOMPLETE
+            raise INCOMPLETE.error()
         if self._md5 and base64.b64encode(self._digests[0].digest()).decode() != self._md5:
-            raise BAD_DIGEST
+            raise BAD_DIGEST.error()
         expected = self._signature.payload
         if not self._streamed and expected != "UNSIGNED-PAYLOAD" and self._digests[1].hexdigest() != expected:
-            raise BAD_SHA256
+            raise BAD_SHA256.error()
 
 
 class Chunked:
@@ -203,7 +203,7 @@ class Chunked:
         try:
             length = int(head, 16)
         except ValueError:
-            raise INCOMPLETE from None
+            raise INCOMPLETE.error() from None
         data = self._read_exactly(length)
         if self._signed:
             self._check(data, extension.decode())
@@ -217,14 +217,14 @@ class Chunked:
         text = "\n".join((kind, s.date, s.scope, self._before, _EMPTY, hashlib.sha256(data).hexdigest()))
         self._before = hmac.digest(s.key, text.encode(), hashlib.sha256).hex()
         if not hmac.compare_digest(self._before, given):
-            raise _MISMATCH
+            raise _MISMATCH.error()
 
     def _read_exactly(self, length: int) -> bytes:
         data = self._stream.read(length) if length else b""
         while len(data) < length:
             more = self._stream.read(length - len(data))
             if not more:
-                raise INCOMPLETE
+                raise INCOMPLETE.error()
             data += more
         return data
 

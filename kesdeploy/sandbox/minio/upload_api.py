@@ -33,7 +33,7 @@ def put_part(app: App, call: Call) -> Response:
     upload = _upload(app, call)
     text = call.query.get("partNumber", "")
     if not text.isdigit() or not 1 <= int(text) <= _MAX_PARTS:
-        raise BAD_PART
+        raise BAD_PART.error()
     copied = call.header("x-amz-copy-source")
     read = _copied(app, call, copied) if copied else call.payload.read
     etag = multipart.put_part(app.drive, app.kms, upload, int(text), read)
@@ -76,9 +76,9 @@ def complete(app: App, call: Call) -> Response:
         root = parse(call.payload.all())
         wanted = [(int(p.findtext("PartNumber") or ""), p.findtext("ETag") or "") for p in root.findall("Part")]
     except ValueError:
-        raise BAD_XML from None
+        raise BAD_XML.error() from None
     if [n for n, _ in wanted] != sorted({n for n, _ in wanted}):
-        raise BAD_ORDER
+        raise BAD_ORDER.error()
     meta = multipart.complete(app.drive, upload, wanted)
     where = f"http://{call.header('Host')}/{call.bucket}/{call.name}"
     fields = [("Location", where), ("Bucket", call.bucket), ("Key", call.name), ("ETag", f'"{meta.etag}"')]
