@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from core_fixtures import World, world
 
@@ -37,20 +39,29 @@ def test_the_last_error_of_the_log_is_the_reason(here):
     assert error.hint == f"kesdeploy logs -n {here.home.name} kes"
 
 
+def test_a_line_that_is_late_is_waited_for(here):
+    late = threading.Timer(0.2, here.engine.says, (f"{here.home.name}-kes-server", SAID))
+    late.start()
+    assert "AccessDeniedException" in failing(here, FAILED).because
+    late.join()
+
+
 def test_where_others_keep_the_keys_the_policy_is_named(here, monkeypatch):
+    monkeypatch.setattr("kesdeploy.kes_log.LATE", 0.0)
     monkeypatch.setattr(keystores.of(here.spec), "shared", lambda _: True, raising=False)
     assert f"kesdeploy policy -n {here.home.name}" in failing(here, FAILED).hint
 
 
-def test_without_a_word_in_the_log_kes_own_words_stay(here):
+def test_without_a_word_in_the_log_kes_own_words_stay(here, monkeypatch):
+    monkeypatch.setattr("kesdeploy.kes_log.LATE", 0.0)
     assert failing(here, FAILED).because == "failed to create key"
     here.engine.says(f"{here.home.name}-kes-server", 'level=ERROR msg="a \\x00 b"')
-    assert last_error(here.deployment).startswith("a \\x00 b")
+    assert last_error(here.deployment, 0).startswith("a \\x00 b")
 
 
 def test_a_dump_of_bytes_is_cut_off(here):
     here.engine.says(f"{here.home.name}-kes-server", 'level=ERROR msg="aws: no\\n\\t00000000  3c 3f |<?|"')
-    assert last_error(here.deployment) == "aws: no"
+    assert last_error(here.deployment, 0) == "aws: no"
 
 
 @pytest.mark.parametrize("status", [0, 403, 404])
