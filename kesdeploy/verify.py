@@ -7,12 +7,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from kesdeploy import gate, pki, services
 from kesdeploy.clients import served_certificate
 from kesdeploy.deployment import Deployment
 from kesdeploy.errors import KesdeployError, ServiceError
 from kesdeploy.resources import Certificate, Container, Resource
+
+if TYPE_CHECKING:
+    from kesdeploy.clients.minio import Minio
 
 FORBIDDEN = 403
 PROOF_BUCKET = "kesdeploy-proof"
@@ -163,13 +167,11 @@ def _minio_view(deployment: Deployment) -> str:
 def round_trip(deployment: Deployment, *, forget: bool) -> str:
     """An object goes in, comes back, says `aws:kms` and the key, and is ciphertext on disk.
 
-    With auto-encryption on, the bucket has no rule of its own: there it fails open, if it does.
+    `forget`: KES is told to forget its keys before it is read again.
     """
     minio, key = services.minio(deployment.spec, deployment.home), deployment.spec.key_name
     plain = b"kesdeploy proof " + os.urandom(16).hex().encode() + b" " + b"p" * 2000
-    minio.ensure_bucket(PROOF_BUCKET)
-    if not deployment.spec.minio.auto_encryption:
-        minio.set_bucket_encryption(PROOF_BUCKET, "sse-kms", key)
+    _ensure_proof_bucket(deployment, minio)
     name = f"proof-{time.time_ns()}"
     minio.put(PROOF_BUCKET, name, plain)
     try:
@@ -182,9 +184,22 @@ def round_trip(deployment: Deployment, *, forget: bool) -> str:
             raise ServiceError("the object that came back is not the one that went in")
     finally:
         minio.remove(PROOF_BUCKET, name)
+    rule = "" if deployment.spec.minio.auto_encryption else " by its bucket's own rule (auto-encryption is off)"
     again = " and read again after KES forgot its keys" if forgot else ""
     again = again or ("; KES is not ours, so it may have answered out of its cache" if forget else "")
-    return f"stored as aws:kms with {key!r}, {on_disk}, came back equal{again}"
+    return f"stored as aws:kms with {key!r}{rule}, {on_disk}, came back equal{again}"
+
+
+def _ensure_proof_bucket(deployment: Deployment, minio: Minio) -> None:
+    """With auto-encryption on, it has no rule of its own: there it fails open, if it does."""
+    wanted = None if deployment.spec.minio.auto_encryption else ("sse-kms", deployment.spec.key_name)
+    minio.ensure_bucket(PROOF_BUCKET)
+    if minio.bucket_encryption(PROOF_BUCKET) == wanted:
+        return
+    if wanted:
+        minio.set_bucket_encryption(PROOF_BUCKET, *wanted)
+    else:
+        minio.clear_bucket_encryption(PROOF_BUCKET)
 
 
 class NotEncrypted(ServiceError):

@@ -148,6 +148,9 @@ class Store:
     def set_bucket_encryption(self, bucket: str, mode: str, key: str | None) -> None:
         self.rules[bucket] = (mode, key)
 
+    def clear_bucket_encryption(self, bucket: str) -> None:
+        self.rules[bucket] = None
+
     def put(self, bucket: str, name: str, data: bytes) -> None:
         self.objects[bucket, name] = data
         assert self.root

@@ -144,6 +144,14 @@ def test_without_auto_encryption_the_bucket_has_a_rule(here):
     assert here.store.rules[verify.PROOF_BUCKET] == ("sse-kms", "minio-backend-default-key")
 
 
+def test_a_rule_from_when_auto_encryption_was_off_goes(here):
+    here.want(minio__auto_encryption=False)
+    assert "auto-encryption is off" in verify.round_trip(here.deployment, forget=False)
+    here.want(minio__auto_encryption=True)
+    verify.round_trip(here.deployment, forget=False)
+    assert here.store.rules[verify.PROOF_BUCKET] is None
+
+
 @pytest.mark.parametrize("forget", [True, False])
 def test_kes_forgets_between_put_and_get(here, forget):
     told = verify.round_trip(here.deployment, forget=forget)

@@ -155,6 +155,11 @@ class Minio:
         with _translated(f"MinIO does not encrypt the bucket {bucket!r}"):
             self.s3.set_bucket_encryption(bucket_name=bucket, config=SSEConfig(rule))
 
+    def clear_bucket_encryption(self, bucket: str) -> None:
+        """Take its rule away: auto-encryption, where it is on, then decides. Objects stay as they are."""
+        with _translated(f"MinIO does not clear the encryption rule of {bucket!r}"):
+            self.s3.delete_bucket_encryption(bucket_name=bucket)
+
     def put(self, bucket: str, name: str, data: bytes) -> None:
         with _translated(f"MinIO does not store {bucket}/{name}"):
             self.s3.put_object(bucket_name=bucket, object_name=name, data=io.BytesIO(data), length=len(data))
