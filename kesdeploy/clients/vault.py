@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy.clients import Answer, Pair, cause, client_context, message
+from kesdeploy.clients.approle import Role
 from kesdeploy.clients.transit import Transit
 from kesdeploy.errors import ServiceError
 
@@ -42,12 +43,13 @@ class InitKeys:
 
 @dataclass(frozen=True)
 class Token:
-    """What a token may. `ttl` and `period` are in seconds, 0 for none."""
+    """What a token may. `ttl` and `period` are in seconds, 0 for none. `role`: the AppRole that logged in, if one did."""
 
     policies: tuple[str, ...]
     ttl: int
     period: int
     renewable: bool
+    role: str = ""
 
 
 class Vault:
@@ -125,7 +127,8 @@ class Vault:
 
     def token_lookup_self(self) -> Token:
         found = self._ask("Vault does not know the token", lambda: self._door.get("/v1/auth/token/lookup-self"))["data"]
-        return Token(tuple(found["policies"]), found["ttl"], found.get("period") or 0, found.get("renewable", False))
+        period, renewable = found.get("period") or 0, found.get("renewable", False)
+        return Token(tuple(found["policies"]), found["ttl"], period, renewable, _role(found.get("meta")))
 
     def revoke_self(self) -> None:
         """Make the token worthless. A root token that is gone cannot come back."""
@@ -190,16 +193,9 @@ class Vault:
             lambda: self._door.post(f"/v1/auth/{mount}/role/{name}", json=settings),
         )
 
-    def role_id(self, name: str, *, mount: str = "approle") -> str:
-        what = f"Vault does not tell the id of the role {name!r}"
-        return str(self._ask(what, lambda: self._approle.read_role_id(name, mount_point=mount))["data"]["role_id"])
-
-    def new_secret_id(self, name: str, *, mount: str = "approle") -> str:
-        """One more secret id, a secret; the earlier ones stay good."""
-        what = f"Vault gives no secret id for the role {name!r}"
-        return str(
-            self._ask(what, lambda: self._approle.generate_secret_id(name, mount_point=mount))["data"]["secret_id"]
-        )
+    def role(self, name: str, *, mount: str = "approle") -> Role:
+        """An AppRole: its id, and its secret ids."""
+        return Role(self._ask, self._approle, mount, name)
 
     # hvac has no types: what it gives is Any.
     @cached_property
@@ -239,7 +235,8 @@ class Vault:
     def _logged_in(self, what: str, call: Callable[[], Response]) -> Token:
         granted = self._ask(what, call)["auth"]
         self._become(granted["client_token"])
-        return Token(tuple(granted["token_policies"]), granted["lease_duration"], 0, granted["renewable"])
+        role = _role(granted.get("metadata"))
+        return Token(tuple(granted["token_policies"]), granted["lease_duration"], 0, granted["renewable"], role)
 
     def _api(self, part: Any, namespace: str | None = None) -> Any:
         return part(self._door if namespace is None else self._adapter(namespace))
@@ -275,6 +272,10 @@ class Vault:
         if not response.ok:
             raise ServiceError(what, because=message(answer), status=answer.status)
         return answer.json() if answer.body else {}
+
+
+def _role(about: Mapping[str, Any] | None) -> str:
+    return str((about or {}).get("role_name", ""))
 
 
 def _version(mount: str, found: Mapping[str, Any]) -> str:

@@ -115,7 +115,7 @@ def bootstrap(running: Running) -> Ready:
     for _ in range(2):
         root.ensure_approle()
         root.ensure_role("kes", ["kes"])
-    return Ready(running, keys, root.role_id("kes"), root.new_secret_id("kes"))
+    return Ready(running, keys, root.role("kes").id(), root.role("kes").new_secret_id().value)
 
 
 def _active(vault: Vault) -> None:
@@ -142,7 +142,7 @@ def test_a_secret_id_serves_many_logins(ready):
 
 
 def test_another_secret_id_leaves_the_first_one_good(ready):
-    another = ready.root.new_secret_id("kes")
+    another = ready.root.role("kes").new_secret_id().value
     assert another != ready.secret_id
     for secret_id in (another, ready.secret_id):
         ready.running.client().login_approle(ready.role_id, secret_id)
@@ -228,7 +228,7 @@ def test_a_policy_that_vault_cannot_read(ready):
 
 def test_a_role_that_is_not_there(ready):
     with pytest.raises(ServiceError) as caught:
-        ready.root.role_id("nobody")
+        ready.root.role("nobody").id()
     assert caught.value.status == 404
 
 
@@ -241,10 +241,10 @@ def test_a_namespace_of_its_own(ready):
     team.ensure_approle()
     team.ensure_role("kes", ["kes"])
     login = ready.running.client(namespace="team")
-    login.login_approle(team.role_id("kes"), team.new_secret_id("kes"))
+    login.login_approle(team.role("kes").id(), team.role("kes").new_secret_id().value)
     assert login.capabilities(["kv/fs/key"]) == {"kv/fs/key": ("create", "read")}
     with pytest.raises(ServiceError, match="AppRole"):
-        ready.running.client().login_approle(team.role_id("kes"), team.new_secret_id("kes"))
+        ready.running.client().login_approle(team.role("kes").id(), team.role("kes").new_secret_id().value)
     mixed = ready.running.client(namespace="team")
     mixed.login_approle(ready.role_id, ready.secret_id, namespace="/")
     assert mixed.address == ready.running.address

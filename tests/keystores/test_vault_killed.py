@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kesdeploy.clients.approle import Role
 from kesdeploy.clients.vault import Vault as Client
 from kesdeploy.home import Home
 from kesdeploy.keystores import Vault
@@ -19,7 +20,7 @@ from kesdeploy.keystores.vault import names, opening
 
 pytestmark = pytest.mark.openbao
 VAULT = Vault()
-STEPS = ("ensure_kv", "ensure_approle", "write_policy", "ensure_role", "role_id", "new_secret_id", "login_approle",
+STEPS = ("ensure_kv", "ensure_approle", "write_policy", "ensure_role", "login_approle",
          "capabilities", "revoke_self", "token_lookup_self")  # fmt: skip
 
 
@@ -32,7 +33,7 @@ class Killer:
 
     def __init__(self, patch, die_after: int) -> None:
         self.left = die_after
-        for cls, methods in ((Client, STEPS), (Home, ("write",))):
+        for cls, methods in ((Client, STEPS), (Role, ("id", "new_secret_id")), (Home, ("write",))):
             for name in methods:
                 patch.setattr(cls, name, self._deadly(getattr(cls, name)))
 
@@ -88,6 +89,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from bao import Bao, spec_of
+from kesdeploy.clients.approle import Role
 from kesdeploy.clients.vault import Vault as Client
 from kesdeploy.home import Home
 from kesdeploy.keystores import Vault

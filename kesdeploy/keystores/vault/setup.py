@@ -70,7 +70,8 @@ def ensure_login(work: Work, vault: Vault, role: str, role_id: str, secret_id: s
     login = door.stored(work, role_id, secret_id)
     if login and _works(work, login):
         return
-    door.store(work, Login(vault.role_id(role), vault.new_secret_id(role)), role_id, secret_id)
+    made = vault.role(role)
+    door.store(work, Login(made.id(), made.new_secret_id().value), role_id, secret_id)
 
 
 def retire_root(work: Work, root: Vault) -> None:

@@ -66,4 +66,5 @@ def _made(work: Work) -> door.Login:
         f"Vault: policy and AppRole {role!r} at auth/{mount}, "
         f"keys in {names.under(fields.engine, names.prefix(work.spec))}"
     )
-    return door.Login(vault.role_id(role, mount=mount), vault.new_secret_id(role, mount=mount))
+    made = vault.role(role, mount=mount)
+    return door.Login(made.id(), made.new_secret_id().value)
