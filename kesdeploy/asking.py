@@ -158,9 +158,8 @@ def confirm_destroy(wish: Wish, console: Console, *, yes: bool, save: Path | Non
 
     home = opening.which(wish)
     lost = teardown.losses(home)
-    told = (
-        f"{lost['objects']} objects ({lost['bytes']} bytes) and {lost['keys']} keys of {home.name!r} are lost for ever"
-    )
+    objects, keys = _counted(lost["objects"], "object"), _counted(lost["keys"], "key")
+    told = f"lost for ever with {home.name!r}: {objects} ({lost['bytes']} bytes) and {keys}"
     if not yes and not console.interactive:
         raise DataProtected(f"destroy needs --yes: {told}", hint=f"kesdeploy destroy -n {home.name} --yes")
     if home.exists:
@@ -176,3 +175,7 @@ def confirm_destroy(wish: Wish, console: Console, *, yes: bool, save: Path | Non
         console.note(f"wrote {archive}")
     if console.ask(f"Type {home.name} to destroy it") != home.name:
         raise DataProtected("another name was typed; nothing was destroyed")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -6,7 +6,7 @@ import tarfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import keystores, opening
+from kesdeploy import keystores, opening, protection
 from kesdeploy.deployment import marks
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.errors import KesdeployError, StateError, UsageError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kesdeploy.report import Reporter
 
 STOP_TIMEOUT = 10
+NOT_THEIRS = (".minio.sys", "kesdeploy-proof")
 KEPT = ("secrets", "ca", "kes", "vault", "config", "kesdeploy.yaml", "state.json")
 
 
@@ -82,16 +83,28 @@ def _containers(engine: Engine, labels: dict[str, str], report: Reporter) -> lis
 
 
 def losses(home: Home) -> dict[str, Any]:
-    """What becomes unreadable, counted on disk: objects (xl.meta of user buckets) and their bytes, keys as files."""
-    objects, size = 0, 0
-    for meta in home.path("minio").rglob("xl.meta"):
-        if ".minio.sys" in meta.parts or "kesdeploy-proof" in meta.parts:
-            continue
-        objects += 1
-        with suppress(FileNotFoundError):  # MinIO may still be running
-            size += sum(file.stat().st_size for file in meta.parent.rglob("*") if file.is_file())
-    keys = len(list(home.path("kes").iterdir())) if home.path("kes").is_dir() else 0
-    return {"objects": objects, "bytes": size, "keys": keys}
+    """What becomes unreadable, counted on disk: objects (of user buckets, each once), the bytes they take, and keys."""
+    objects: set[Path] = set()
+    size = 0
+    minio = home.path("minio")
+    drives = [minio] if (minio / ".minio.sys").exists() else [d for d in home.drives() if (d / ".minio.sys").exists()]
+    for drive in drives or [minio]:
+        for file in drive.rglob("*"):
+            place = file.relative_to(drive)
+            if place.parts[0] in NOT_THEIRS or not file.is_file():
+                continue
+            if file.name == "xl.meta":
+                objects.add(place)
+            with suppress(FileNotFoundError):  # MinIO may still be running
+                size += file.stat().st_size
+    return {"objects": len(objects), "bytes": size, "keys": _keys(home)}
+
+
+def _keys(home: Home) -> int:
+    """Keys that go with the folder: files of ours, or those in a Vault of ours, as the fingerprints tell them."""
+    if home.path("kes").is_dir():
+        return len(list(home.path("kes").iterdir()))
+    return len(protection.fingerprints(home)) if home.path("vault").is_dir() else 0
 
 
 def save(home: Home, archive: Path) -> None:

@@ -124,7 +124,7 @@ def _confirm(person: Person, *, yes: bool = False, save=None) -> None:
 
 
 def test_nobody_to_ask_is_9_with_the_loss_in_numbers(there):
-    with pytest.raises(DataProtected, match="1 objects") as raised:
+    with pytest.raises(DataProtected, match="1 object") as raised:
         _confirm(Person())
     assert raised.value.hint == "kesdeploy destroy -n fs --yes"
 
@@ -132,7 +132,7 @@ def test_nobody_to_ask_is_9_with_the_loss_in_numbers(there):
 def test_a_yes_says_the_loss_and_asks_nothing(there):
     person = Person()
     _confirm(person, yes=True)
-    assert "1 objects (5 bytes)" in person.notes[0]
+    assert "1 object (5 bytes)" in person.notes[0]
 
 
 def test_the_name_is_to_be_typed(there):

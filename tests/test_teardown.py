@@ -81,6 +81,31 @@ def test_losses_are_counted_on_disk(here):
     assert teardown.losses(here.home) == {"objects": 2, "bytes": 115, "keys": 1}
 
 
+def test_an_object_below_another_is_counted_once(here):
+    here.home.make("minio/.minio.sys/config")
+    _object(here, "photos/a")
+    _object(here, "photos/a/b", 5)
+    _object(here, "d1/in-a-bucket-that-is-called-like-a-drive", 1)
+    assert teardown.losses(here.home) == {"objects": 3, "bytes": 16, "keys": 0}
+
+
+def test_an_object_on_several_drives_is_one(here):
+    for drive in ("d1", "d2", "d3"):
+        here.home.make(f"minio/{drive}/.minio.sys/config")
+        _object(here, f"{drive}/photos/a")
+    assert teardown.losses(here.home) == {"objects": 1, "bytes": 30, "keys": 0}
+
+
+def test_keys_in_a_vault_of_ours_go_with_it(here):
+    """Its storage is raft's: how many keys it holds, only their fingerprints tell."""
+    here.home.path("kes").rmdir()
+    for key in ("one", "two"):
+        here.home.write_secret(f"fingerprint-{key}.json", "{}")
+    before = teardown.losses(here.home)["keys"]
+    here.home.make("vault")
+    assert (before, teardown.losses(here.home)["keys"]) == (0, 3)
+
+
 def test_nothing_is_lost_where_nothing_is(here):
     here.home.remove()
     assert teardown.losses(here.home) == {"objects": 0, "bytes": 0, "keys": 0}
