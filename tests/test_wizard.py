@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import ClassVar
@@ -385,6 +386,8 @@ def terminal():
             codec_errors="replace",
             timeout=15,
             dimensions=(40, width),
+            # Where tests run in the background, a shell has them ignore Ctrl-C, and so all that they start.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         child.delaybeforesend = None
         child.logfile_read = Log()
