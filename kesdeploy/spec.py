@@ -28,6 +28,7 @@ from kesdeploy.names import host_name, root_user
 from kesdeploy.objections import SECRET, did_you_mean, objections
 from kesdeploy.references import reference
 from kesdeploy.section import Duration, Section
+from kesdeploy.sources import SecretSource
 from kesdeploy.yamltext import parse, write
 
 __all__ = ["Duration", "Kes", "Section"]
@@ -76,19 +77,10 @@ def _address(value: str) -> str:
     return str(address)
 
 
-def secret_source(value: str) -> str:
-    """Where a secret is to be read from: `@FILE` or `env:NAME`, never the secret itself."""
-    if not re.fullmatch(r"@.+|env:[A-Za-z_][A-Za-z0-9_]*", value):
-        # The value itself may be the secret: it is not repeated here.
-        raise ValueError("a secret does not belong into a spec; write @FILE or env:NAME, or use the prompt")
-    return value
-
-
 DeploymentName = Annotated[str, AfterValidator(deployment_name)]
 KeyName = Annotated[str, AfterValidator(_key_name)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]
 Address = Annotated[str, AfterValidator(_address)]
-SecretSource = Annotated[str, AfterValidator(secret_source), Field(json_schema_extra=SECRET)]
 RootUser = Annotated[str, AfterValidator(root_user)]
 Environment = Annotated[
     dict[str, str],

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from kesdeploy.keystores.forms import FilePath, OneLine, Url, Uuid, before
+from kesdeploy.keystores.forms import OneLine, Url, Uuid, before
 from kesdeploy.keystores.login import Step, opened, take, token
 from kesdeploy.keystores.outside import Credential, Outside
 from kesdeploy.keystores.words import Question
-from kesdeploy.spec import KeystoreFields, SecretSource, Section
+from kesdeploy.sources import FilePath, SecretSource
+from kesdeploy.spec import KeystoreFields, Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

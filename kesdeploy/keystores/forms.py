@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -17,12 +16,6 @@ def _https(value: str) -> str:
     if url.username or url.password or url.query or url.fragment:
         raise ValueError("an address is scheme, host, port and path, no more")
     return value.rstrip("/")
-
-
-def _absolute(value: str) -> str:
-    if not value.startswith("~") and not PurePath(value).is_absolute():
-        raise ValueError("an absolute path is needed: a spec is read from any folder")
-    return value
 
 
 def _uuid(value: str) -> str:
@@ -52,6 +45,5 @@ def before(*paths: str) -> AfterValidator:
 
 
 Url = Annotated[str, AfterValidator(_https)]
-FilePath = Annotated[str, AfterValidator(_absolute)]
 Uuid = Annotated[str, AfterValidator(_uuid)]
 OneLine = Annotated[str, AfterValidator(_one_line)]

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from kesdeploy.keystores.forms import FilePath, Url, Uuid, before
+from kesdeploy.keystores.forms import Url, Uuid, before
 from kesdeploy.keystores.login import Step, opened, take, token
 from kesdeploy.keystores.outside import Credential, Outside
 from kesdeploy.keystores.words import Question
-from kesdeploy.spec import KeystoreFields, SecretSource, Section
+from kesdeploy.sources import FilePath, SecretSource
+from kesdeploy.spec import KeystoreFields, Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from kesdeploy.keystores.aws import places
-from kesdeploy.keystores.forms import FilePath
-from kesdeploy.spec import KeystoreFields, SecretSource, Section
+from kesdeploy.sources import FilePath, SecretSource
+from kesdeploy.spec import KeystoreFields, Section
 
 KEYS = "keys"
 """What the wizard's answer is called: credentials that are kept in `secrets/`, so that the spec names no source."""

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, model_validator
 
 from kesdeploy.errors import Problem
-from kesdeploy.keystores.forms import FilePath, Uuid
-from kesdeploy.spec import KeystoreFields, SecretSource, Section, Spec
+from kesdeploy.keystores.forms import Uuid
+from kesdeploy.sources import FilePath, SecretSource
+from kesdeploy.spec import KeystoreFields, Section, Spec
 
 # Azure's own rule for a secret's name.
 _NAME = re.compile(r"[0-9A-Za-z-]{1,127}")

@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from kesdeploy.keystores.forms import FilePath
 from kesdeploy.objections import SECRET
-from kesdeploy.spec import KeystoreFields, secret_source
+from kesdeploy.sources import FilePath, secret_source
+from kesdeploy.spec import KeystoreFields
 
 _SCOPES = "https://www.googleapis.com/auth/"
 

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kesdeploy.errors import Problem
-from kesdeploy.keystores.forms import FilePath, Url
-from kesdeploy.spec import KeystoreFields, SecretSource
+from kesdeploy.keystores.forms import Url
+from kesdeploy.sources import FilePath, SecretSource
+from kesdeploy.spec import KeystoreFields
 
 if TYPE_CHECKING:
     from kesdeploy.spec import Spec

@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from kesdeploy.keystores.forms import FilePath, Url
-from kesdeploy.spec import Duration, KeystoreFields, SecretSource, Section
+from kesdeploy.keystores.forms import Url
+from kesdeploy.sources import FilePath, SecretSource
+from kesdeploy.spec import Duration, KeystoreFields, Section
 
 OURS_ONLY = ("product", "seal")
 THEIRS_ONLY = ("engine", "prefix", "namespace", "ca", "tls", "version", "approle", "kubernetes", "transit")
