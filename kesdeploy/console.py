@@ -74,11 +74,6 @@ class Console:
         self._warnings.append(Problem("warning", self._hidden.text(text)))
         self._say("warn", text)
 
-    @property
-    def warnings(self) -> tuple[Problem, ...]:
-        """What was warned of so far."""
-        return tuple(self._warnings)
-
     def hide(self, secret: str) -> None:
         """Print REDACTED wherever this text would appear. A last net, for what servers repeat."""
         self._hidden.add(secret)

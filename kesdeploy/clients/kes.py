@@ -29,16 +29,6 @@ class DataKey:
     ciphertext: bytes
 
 
-@dataclass(frozen=True)
-class Status:
-    """`latency` of the keystore is in milliseconds, 0 when unknown."""
-
-    version: str
-    reachable: bool
-    latency: int
-    uptime: int
-
-
 class Kes:
     """KES at an https address, as one identity. Every refusal is a ServiceError with KES's message and status.
 
@@ -58,14 +48,6 @@ class Kes:
     def ready(self) -> None:
         """Whether KES answers and reaches its keystore (that it may *use* it, only a key can tell)."""
         self._door.demand("GET", "/v1/ready", "KES is not ready")
-
-    def status(self) -> Status:
-        body = self._door.demand("GET", "/v1/status", "KES does not tell its status").json()
-        reachable = not body.get("keystore_unreachable", False)
-        return Status(body["version"], reachable, body.get("keystore_latency", 0), body.get("uptime", 0))
-
-    def metrics(self) -> str:
-        return self._door.demand("GET", "/v1/metrics", "KES gives no metrics").body.decode()
 
     def create_key(self, name: str) -> bool:
         """Whether the key is new. One that exists already is left as it is.
@@ -119,13 +101,6 @@ class Kes:
         what = f"KES does not make a data key with {name!r}"
         body = self._door.demand("PUT", f"/v1/key/generate/{_part(name)}", what, body={"context": _b64(context)}).json()
         return DataKey(base64.b64decode(body["plaintext"]), base64.b64decode(body["ciphertext"]))
-
-    def encrypt(self, name: str, plaintext: bytes, context: bytes = b"") -> bytes:
-        body = {"plaintext": _b64(plaintext), "context": _b64(context)}
-        answer = self._door.demand(
-            "PUT", f"/v1/key/encrypt/{_part(name)}", f"KES does not encrypt with {name!r}", body=body
-        )
-        return base64.b64decode(answer.json()["ciphertext"])
 
     def decrypt(self, name: str, ciphertext: bytes, context: bytes = b"") -> bytes:
         """ServiceError 400 when another key made it, 404 when there is no such key."""

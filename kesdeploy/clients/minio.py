@@ -57,9 +57,6 @@ class Minio:
     def __repr__(self) -> str:
         return f"Minio({self._door.address!r})"
 
-    def live(self) -> None:
-        self._health("live")
-
     def ready(self) -> None:
         """Ready for S3 *and* able to use the KMS: `ready` asks it for a data key, `cluster` for the drives."""
         for path in ("ready", "cluster"):
@@ -118,18 +115,10 @@ class Minio:
             http_client=self._door.pool,
         )
 
-    def buckets(self) -> list[str]:
-        with _translated("MinIO does not list its buckets"):
-            return [bucket.name for bucket in self.s3.list_buckets()]
-
     def ensure_bucket(self, bucket: str) -> None:
         with _translated(f"MinIO does not create the bucket {bucket!r}"):
             if not self.s3.bucket_exists(bucket_name=bucket):
                 self.s3.make_bucket(bucket_name=bucket)
-
-    def remove_bucket(self, bucket: str) -> None:
-        with _translated(f"MinIO does not remove the bucket {bucket!r}"):
-            self.s3.remove_bucket(bucket_name=bucket)
 
     def bucket_encryption(self, bucket: str) -> tuple[str, str | None] | None:
         """(`sse-kms` or `sse-s3`, key) of the bucket's rule, or None. ServiceError 404 when there is no such bucket."""

@@ -35,11 +35,10 @@ Handshake = Callable[[socket.socket], Wire]
 
 @dataclass(frozen=True)
 class Request:
-    """`path` is decoded, `raw_path` and `query` are as they came. `length` is -1 when the client did not say."""
+    """`path` is decoded, `query` is as it came. `length` is -1 when the client did not say."""
 
     method: str
     path: str
-    raw_path: str
     query: str
     headers: Message
     body: IO[bytes]
@@ -160,7 +159,7 @@ class _Connection(BaseHTTPRequestHandler):
         stream: Any = body if length or chunked else BytesIO()
         client = self.client_address[0]
         wire = self.wire.certificates
-        return Request(self.command, unquote(raw), raw, query, self.headers, stream, length, client, wire), body
+        return Request(self.command, unquote(raw), query, self.headers, stream, length, client, wire), body
 
     def _write(self, response: Response) -> None:
         self.send_response(response.status)

@@ -123,15 +123,6 @@ def test_a_data_key_hides_its_plaintext(server, world):
     assert json.loads(server.asked[-1].body) == {"context": base64.b64encode(b"context").decode()}
 
 
-def test_an_unreachable_keystore_is_in_the_status_not_in_the_code(server, world):
-    server.answers["GET", "/v1/status"] = (
-        200,
-        b'{"version":"2025-03-12T09-35-18Z","uptime":9,"keystore_unreachable":true}',
-    )
-    status = client(server, world).status()
-    assert (status.reachable, status.latency, status.uptime) == (False, 0, 9)
-
-
 def test_a_short_listing_is_one_request(server, world):
     server.answers["GET", "/v1/key/list/"] = (200, b'{"names":["a","b"],"continue_at":""}')
     assert list(client(server, world).list_keys()) == ["a", "b"]

@@ -34,7 +34,6 @@ class Settings:
     password: str = field(repr=False)
     kms: KmsSettings | None
     auto_encryption: bool
-    redirect: str
 
 
 def get(environment: Mapping[str, str], name: str) -> str:
@@ -57,8 +56,7 @@ def read(argv: list[str], environment: Mapping[str, str] | None = None) -> Setti
     user, password = _credentials(env)
     certs = flags.get("certs-dir") or f"{env.get('HOME', '/')}/.minio/certs"
     auto = get(env, "MINIO_KMS_AUTO_ENCRYPTION") in _TRUE
-    redirect = get(env, "MINIO_BROWSER_REDIRECT_URL")
-    return Settings(drives, address, console, certs, user, password, kms, auto, redirect)
+    return Settings(drives, address, console, certs, user, password, kms, auto)
 
 
 def _arguments(argv: list[str]) -> tuple[dict[str, str], list[str]]:
