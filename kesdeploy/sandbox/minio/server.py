@@ -96,8 +96,10 @@ def _connect(found: Settings) -> Kms | None:
 
 
 def _open(found: Settings, kms: Kms | None) -> App:
-    drive = Drive(found.drives[0])
-    drive.prepare()
+    # Every drive is marked as ours; one is enough for the data.
+    drive, *others = (Drive(root) for root in found.drives)
+    for each in (drive, *others):
+        each.prepare()
     if found.auto_encryption and kms is None:
         raise Fatal("MINIO_KMS_AUTO_ENCRYPTION requires a valid KMS configuration: no KMS configured")
     failed = config_store.load(drive, kms)

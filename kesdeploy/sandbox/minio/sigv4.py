@@ -93,10 +93,11 @@ def _verify_query(request: Request, user: str, password: str) -> Signature:
 def _compare(
     credential: str, given: str, date: str, canonical: str, secret: tuple[str, str], payload: str
 ) -> Signature:
-    who, _, scope = credential.partition("/")
-    parts = scope.split("/")
+    # From the end: a user may have slashes in its name.
+    who, *parts = credential.rsplit("/", 4)
     if len(parts) != 4 or parts[3] != "aws4_request":  # noqa: PLR2004
         raise _MALFORMED.error()
+    scope = "/".join(parts)
     if who != secret[0]:
         raise _UNKNOWN.error()
     key = ("AWS4" + secret[1]).encode()
