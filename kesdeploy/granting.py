@@ -30,5 +30,7 @@ def policy(wish: Wish) -> Result:
 
 def _filled(text: str, home: Home) -> str:
     """With MinIO's identity in its place, once there is one."""
-    certificate = home.read("secrets/minio.crt")
-    return text.replace(str(Ref("identity", "minio")), pki.identity(certificate)) if certificate else text
+    place, certificate = str(Ref("identity", "minio")), home.read("secrets/minio.crt")
+    if place in text and not certificate:
+        return f"{text}# kesdeploy up makes {place}, and names it; then run this again.\n"
+    return text.replace(place, pki.identity(certificate)) if certificate else text

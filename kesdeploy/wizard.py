@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from kesdeploy import clash
-from kesdeploy.blocks import Item, Lines, Table, Text
+from kesdeploy.blocks import Item, Lines, Table, Text, cell_text
 from kesdeploy.errors import Interrupted, SpecError
 from kesdeploy.interview import Asker, Interview, Tree
 from kesdeploy.lacking import loaded, wrong
@@ -108,5 +108,5 @@ def _flat(fields: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for name, value in fields.items():
         below = isinstance(value, dict)
-        rows += _flat(value, f"{prefix}{name}.") if below else [(f"{prefix}{name}", str(value))]
+        rows += _flat(value, f"{prefix}{name}.") if below else [(f"{prefix}{name}", cell_text(value))]
     return rows

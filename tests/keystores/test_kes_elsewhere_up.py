@@ -102,7 +102,7 @@ def test_until_it_is_allowed_up_names_the_identity_and_where_the_policy_is(here)
 
 def test_the_policy_names_the_identity_once_there_is_one(here):
     wish = Wish("policy", "demo", here.file)
-    assert "<identity minio>" in granting.policy(wish).data["policy"]
+    assert "kesdeploy up makes <identity minio>" in granting.policy(wish).data["policy"]
     here.refused()
     policy = yaml.safe_load(granting.policy(wish).data["policy"])["policy"]["minio-demo"]
     here.theirs.policies["demo"] = policy
