@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import keystores, opening
+from kesdeploy import admitted, keystores, opening
 from kesdeploy.deployment import clock
 from kesdeploy.errors import DataProtected, Interrupted, KesdeployError, SpecError, UsageError
 from kesdeploy.home import Home, write_private
@@ -96,6 +96,7 @@ def write_spec(flags: dict[str, Any], out: Path, console: Console, *, ask: bool,
 
     if out.exists() and not force:
         raise UsageError(f"{out} is there already", hint="kesdeploy init --out OTHER, or --force to replace it")
+    flags = admitted.laid_over(flags)
     wish = completed(Wish("init", str(flags.get("name", "")), overrides=flags), console, ask=ask, always=True)
     body: dict[str, Any] = {}
     for path, value in wish.overrides.items():

@@ -48,13 +48,8 @@ def choose(deployment: Deployment) -> Mapping[str, Pinned]:
     sandbox = any(pick.sandbox for pick in chosen.values())
     _refuse_mixing(deployment, sandbox=sandbox)
     for component, pick in chosen.items():
-        old = pinned.get(component)
-        if old and not sandbox and images.is_older(component, pick.version, old.version):
-            raise DataProtected(
-                f"{component} {pick.version} is older than {old.version}, which this deployment ran",
-                because="an older release cannot read what a newer one wrote",
-                hint=f"--set images.{component}={old.reference}",
-            )
+        if not sandbox:
+            protection.refuse_older(deployment, component, pick.version)
     new = {c: Pinned(p.reference, p.id, p.digest, p.version, p.entrypoint) for c, p in chosen.items()}
     deployment.state.update(lambda s: replace(s, images=new, sandbox=sandbox, kesdeploy=__version__))
     return new
@@ -83,9 +78,11 @@ def _mode(deployment: Deployment) -> Mode:
     return source
 
 
-def refuse_mixing(deployment: Deployment) -> None:
-    """Raises DataProtected when the spec asks for sandbox images on real data, or the reverse."""
-    _mode(deployment)
+def refuse(deployment: Deployment) -> None:
+    """Raises DataProtected for what `choose` would refuse: sandbox images on real data, the reverse, a step back."""
+    if _mode(deployment) != "sandbox":
+        for component, pinned in foreseen(deployment).items():
+            protection.refuse_older(deployment, component, pinned.version)
 
 
 def _refuse_mixing(deployment: Deployment, *, sandbox: bool) -> None:
@@ -144,4 +141,5 @@ def _known(deployment: Deployment, component: str, named: str | None) -> Pinned:
     known = images.catalogue()[component]
     reference = named or known.sources[0].reference
     here = deployment.engine.image(reference)
-    return Pinned(reference, here.id if here else "", "", known.version, tuple(known.entrypoint))
+    version = images.version_of(reference) or known.version
+    return Pinned(reference, here.id if here else "", "", version, tuple(known.entrypoint))

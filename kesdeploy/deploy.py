@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import apply, choosing, clash, containers, observe, opening, protection, topology
+from kesdeploy.cautions import cautions
 from kesdeploy.deployment import ADDRESS, Deployment
 from kesdeploy.errors import Problem, UsageError
 from kesdeploy.home import SPEC_FILE, Home
@@ -43,6 +44,7 @@ def up(wish: Wish, report: Reporter) -> Result:
             ports = topology.published(deployment.spec, deployment.keystore)
             reached = ", ".join(name.removesuffix("_port") for name in ports)
             report.warn(f"published on {deployment.spec.network.bind}: other machines can reach {reached}")
+        _caution(deployment)
         apply.apply(plan, deployment)
         _wait_for_minio(deployment, wanted, plan)
         checks = _proved(deployment, wanted, plan)
@@ -54,8 +56,9 @@ def plan(wish: Wish, report: Reporter) -> Result:
     home = opening.to_create(wish)
     with opening.opened(wish, home, report, lock=False) as deployment:
         _guard(deployment)
-        choosing.refuse_mixing(deployment)
+        choosing.refuse(deployment)
         wanted = choosing.desired(deployment, choosing.foreseen(deployment))
+        _caution(deployment)
         return Result("plan", {"deployment": home.name, **_plan_data(_plan(deployment, wanted))})
 
 
@@ -149,6 +152,11 @@ def _nothing_left(home: Home) -> Iterator[None]:
         if fresh:
             home.remove()
         raise
+
+
+def _caution(deployment: Deployment) -> None:
+    for text in cautions(deployment.spec):
+        deployment.report.warn(text)
 
 
 def _guard(deployment: Deployment) -> None:

@@ -135,7 +135,9 @@ def ensure_fingerprint(deployment: Deployment, resource: Resource, _: Change) ->
     """A data key that only this key opens, asked for as MinIO's own identity: the gate before MinIO's first start."""
     assert isinstance(resource.body, Fingerprint)
     kes = services.kes(deployment.spec, deployment.home, identity="minio")
-    if resource.body.key == deployment.spec.key_name and deployment.holds_data:
+    if fingerprint_file(deployment, resource.body.key).exists():
+        check_fingerprint(deployment, resource.body.key)
+    elif resource.body.key == deployment.spec.key_name and deployment.holds_data:
         _check_by_configuration(deployment, kes)
     elif deployment.keystore.shared(deployment.spec.keystore) and not deployment.adopt_key:
         _refuse_strange_key(deployment, kes, resource.body.key)
@@ -146,12 +148,18 @@ def ensure_fingerprint(deployment: Deployment, resource: Resource, _: Change) ->
         "key": resource.body.key,
         "keystore": deployment.spec.kms,
         "sandbox": bool(deployment.state.value.sandbox),
+        "kes": _release(deployment),
         "ciphertext": base64.b64encode(key.ciphertext).decode(),
         "sha256": hashlib.sha256(key.plaintext).hexdigest(),
         "made": deployment.now.isoformat(timespec="seconds"),
     }
     path = fingerprint_file(deployment, resource.body.key)
     home.write_private(path, json.dumps(document, indent=1).encode())
+
+
+def _release(deployment: Deployment) -> str:
+    pinned = deployment.state.value.images.get("kes")
+    return pinned.version if pinned else ""
 
 
 def _refuse_strange_key(deployment: Deployment, kes: Kes, key: str) -> None:

@@ -53,7 +53,7 @@ def _kes(spec: Spec, home: Home, *, roots: bool) -> dict[str, str]:
     certificate, key = home.identity(services.kes_identity(spec))
     if not key.exists():
         raise KesdeployError("this deployment's KES identity is missing", hint=f"kesdeploy up -n {home.name}")
-    if theirs and theirs.certificate:
+    if (theirs and theirs.certificate) or spec.kes.auth == "certificate":
         login = {"KES_CLIENT_CERT": str(certificate), "KES_CLIENT_KEY": str(key)}
     else:
         login = {"KES_API_KEY": pki.api_key_of(key.read_bytes())}

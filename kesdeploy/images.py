@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kesdeploy.engines import Engine, Image
     from kesdeploy.report import Reporter
 
-__all__ = ["Chosen", "Mode", "Pull", "catalogue", "choose", "is_older"]
+__all__ = ["Chosen", "Mode", "Pull", "catalogue", "choose", "is_older", "version_of"]
 
 Mode = Literal["release", "auto", "sandbox"]
 Pull = Literal["missing", "never", "always"]

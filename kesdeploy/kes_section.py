@@ -115,7 +115,7 @@ def complaints(kes: Kes, keys: Iterable[tuple[str, str]]) -> Iterator[Problem]:
     for path, key in keys:
         if not key.startswith(kes.key_prefix):
             yield _problem(
-                path, f"{key!r} does not begin with kes.key_prefix, {kes.key_prefix!r}: MinIO could not use it"
+                path, f"{key!r} does not begin with {kes.key_prefix!r} (kes.key_prefix): MinIO may not use it"
             )
     yield from _named(kes)
     yield from _open_routes(kes)

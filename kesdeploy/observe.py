@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kesdeploy import ensure, filled, given, keys, pki, services
+from kesdeploy import ensure, filled, given, keys, pki, protection, services
 from kesdeploy.deployment import ADDRESS, DIGEST, Deployment
 from kesdeploy.ensure import NOT_FOUND
 from kesdeploy.errors import KesdeployError, ServiceError, StateError
@@ -165,7 +165,8 @@ def _key(deployment: Deployment, resource: Resource, found: Mapping[str, Seen]) 
 
 def _fingerprint(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
     assert isinstance(resource.body, Fingerprint)
-    return Seen() if deployment.home.secret(f"fingerprint-{resource.body.key}.json").exists() else None
+    path = ensure.fingerprint_file(deployment, resource.body.key)
+    return Seen(reason=protection.outdated(deployment, path)) if path.exists() else None
 
 
 def _bucket(deployment: Deployment, resource: Resource, found: Mapping[str, Seen]) -> Seen | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import given, keystores, spec, topology, yamltext
+from kesdeploy import admitted, given, keystores, spec, topology, yamltext
 from kesdeploy.deployment import FOLDER, Deployment, clock
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.errors import DataProtected, UsageError
@@ -108,7 +108,8 @@ def layers(wish: Wish, home: Home) -> tuple[dict[str, Any], dict[str, Any], str]
         # Another KMS takes the place of the one in the file; data is guarded elsewhere.
         body["keystore"] = {}
     body.setdefault("name", home.name)
-    return body, {**over, "name": home.name} if wish.name else over, where
+    over = admitted.laid_over({**over, "name": home.name} if wish.name else over)
+    return admitted.resolved(body), over, where
 
 
 def load(wish: Wish, home: Home) -> Spec:
@@ -118,6 +119,7 @@ def load(wish: Wish, home: Home) -> Spec:
         where = f"{where} with these flags"
     named = "key_name" in {**body, **over}
     wanted = spec.load_tree(body, over, keystores.FIELDS, where=where)
+    admitted.refuse_ours(wanted, home)
     if named or not keystores.of(wanted).shared(wanted.keystore):
         return wanted
     return wanted.model_copy(update={"key_name": keystores.own_key_name(wanted.name, wanted.kes.key_prefix)})

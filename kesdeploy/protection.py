@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from kesdeploy import kes_versions
 from kesdeploy.errors import DataProtected
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from kesdeploy.deployment import Deployment
     from kesdeploy.home import Home
+    from kesdeploy.state import Pinned
 
 # The header of MinIO's own encrypted configuration (internal/config/crypto.go), and the context it is sealed with.
 _SEALED = re.compile(rb'"keyid":"([^"]+)","kmskey":"([^"]+)"')
@@ -76,6 +78,53 @@ def sandbox(deployment: Deployment) -> bool | None:
         with suppress(ValueError, KeyError, TypeError):
             return bool(json.loads(path.read_bytes())["sandbox"])
     return None
+
+
+def refuse_older(deployment: Deployment, component: str, version: str) -> None:
+    """Raises DataProtected for an image that could not read what a newer one wrote."""
+    from kesdeploy.catalogue import is_older
+
+    state = deployment.state.value
+    pinned = None if state.sandbox else state.images.get(component)
+    if component == "kes":
+        _refuse_older_kes(deployment, version, pinned)
+    elif pinned and is_older(component, version, pinned.version):
+        raise DataProtected(
+            f"{component} {version} is older than {pinned.version}, which this deployment ran",
+            because="an older release cannot read what a newer one wrote",
+            hint=f"--set images.{component}={pinned.reference}",
+        )
+
+
+def _refuse_older_kes(deployment: Deployment, version: str, pinned: Pinned | None) -> None:
+    """A release that reads the same format may come back. Fingerprints tell as well: `state.json` may be lost."""
+    ran = [*_kes_of_fingerprints(deployment.home), *([pinned.version] if pinned else [])]
+    newer = [each for each in ran if not kes_versions.reads(version, each)]
+    if newer:
+        raise DataProtected(
+            f"KES {version} cannot read the keys and the data of this deployment, which ran KES {newer[-1]}",
+            because="their format is newer, and there is no way back",
+            hint=f"--set images.kes={pinned.reference}" if pinned else "leave images.kes out of the spec",
+        )
+
+
+def _kes_of_fingerprints(home: Home) -> list[str]:
+    return [kes for path in fingerprints(home) if (kes := made_with(path))]
+
+
+def made_with(fingerprint: Path) -> str:
+    """The release of KES that made a fingerprint, empty where it does not say."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(fingerprint.read_bytes())["kes"])
+    return ""
+
+
+def outdated(deployment: Deployment, fingerprint: Path) -> str:
+    """Why a fingerprint should be made again: an older KES could still read this one, and no longer the data."""
+    made, now = made_with(fingerprint), deployment.state.value.images.get("kes")
+    if made and now and not kes_versions.reads(made, now.version):
+        return f"KES {now.version} writes what older ones cannot read"
+    return ""
 
 
 def bucket_holds_objects(home: Home, bucket: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kesdeploy import gate, pki, services
+from kesdeploy import gate, pki, services, strangers
 from kesdeploy.clients import served_certificate
 from kesdeploy.deployment import Deployment
 from kesdeploy.errors import KesdeployError, ServiceError
@@ -18,7 +18,6 @@ from kesdeploy.resources import Certificate, Container, Resource
 if TYPE_CHECKING:
     from kesdeploy.clients.minio import Minio
 
-FORBIDDEN = 403
 PROOF_BUCKET = "kesdeploy-proof"
 
 
@@ -57,7 +56,9 @@ def _checks(deployment: Deployment, desired: tuple[Resource, ...], *, forget: bo
             port = services.port(deployment.spec, resource.name)
             yield _look(deployment, f"certificate of {resource.name}", partial(_served, resource=resource, port=port))
     yield _look(deployment, "KES knows its client", _client)
-    yield _look(deployment, "KES refuses a stranger", _stranger)
+    yield _look(deployment, "KES refuses a stranger", strangers.refused)
+    if deployment.spec.kes.key_prefix:
+        yield _look(deployment, "KES keeps MinIO to its prefix", strangers.kept_to_its_prefix)
     yield _look(deployment, "keystore holds the key", _keystore)
     yield _look(deployment, "MinIO is ready", _ready)
     yield _look(deployment, "MinIO uses the KMS", _minio_view)
@@ -115,32 +116,6 @@ def _client(deployment: Deployment) -> str:
     if not services.elsewhere(deployment.spec):
         kes.ready()  # MinIO's identity may seldom ask that of a KES that others run: there, the key tells
     return f"KES {kes.version()}"
-
-
-def _stranger(deployment: Deployment) -> str:
-    """A certificate of our own CA over a key that no policy names: refused with 403, or by TLS."""
-    from tempfile import TemporaryDirectory
-
-    home = deployment.home
-    authority = pki.Authority(home.ca_cert.read_bytes(), home.ca_key.read_bytes())
-    leaf = authority.issue(pki.LeafRequest("stranger", (), pki.Usage.CLIENT, key="ed25519"), deployment.now)
-    with TemporaryDirectory() as folder:
-        from pathlib import Path
-
-        from kesdeploy.clients.kes import Kes
-
-        pair = Path(folder, "crt"), Path(folder, "key")
-        pair[0].write_bytes(leaf.cert_pem)
-        pair[1].write_bytes(leaf.key_pem)
-        address, *others = services.kes_addresses(deployment.spec)
-        ca = services.kes_ca(deployment.spec, home)
-        try:
-            Kes(address, ca, *pair, timeout=5, others=tuple(others)).generate(deployment.spec.key_name)
-        except ServiceError as error:
-            if error.status == FORBIDDEN or "TLS" in error.because:
-                return error.because
-            raise
-    raise ServiceError("KES made a data key for a stranger", hint="kesdeploy render shows the policies")
 
 
 def _keystore(deployment: Deployment) -> str:

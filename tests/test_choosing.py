@@ -64,13 +64,61 @@ def test_a_reference_of_the_users_goes_to_its_component_alone(here, monkeypatch)
     assert asked[0]["components"] == ("kes", "minio")
 
 
-def test_never_backwards(here):
+def test_never_back_to_what_cannot_read_the_keys(here):
     choosing.choose(here.deployment)
     here.want(images__kes=f"example.org/kes:{OLD}")
-    with pytest.raises(DataProtected, match="older") as raised:
-        choosing.choose(here.deployment)
-    assert NEW in raised.value.hint
+    for refused in (choosing.choose, choosing.refuse):
+        with pytest.raises(DataProtected, match=f"KES {OLD} cannot read the keys and the data") as raised:
+            refused(here.deployment)
+        assert NEW in raised.value.hint
     assert here.deployment.state.value.images["kes"].version == NEW
+
+
+def test_back_to_what_can_is_fine(here):
+    choosing.choose(here.deployment)
+    here.want(images__kes="example.org/kes:2024-11-25T13-44-31Z")
+    choosing.refuse(here.deployment)
+    assert choosing.choose(here.deployment)["kes"].version == "2024-11-25T13-44-31Z"
+
+
+def test_no_other_component_goes_back(here):
+    choosing.choose(here.deployment)
+    here.want(images__minio="example.org/minio:RELEASE.2025-03-01T00-00-00Z")
+    for refused in (choosing.choose, choosing.refuse):
+        with pytest.raises(DataProtected, match="older than"):
+            refused(here.deployment)
+
+
+def test_what_wrote_the_keys_is_known_without_the_state(here):
+    """A fingerprint that an older KES made is made again once a newer one runs: it then tells."""
+    here.version = OLD
+    choosing.choose(here.deployment)
+    here.up()
+    here.want(images__kes=f"example.org/kes:{NEW}")
+    choosing.choose(here.deployment)
+    fingerprint = ("replace", "fingerprint/minio-backend-default-key", f"KES {NEW} writes what older ones cannot read")
+    assert fingerprint in [(str(c.verb), c.address, c.reason) for c in here.up().pending]
+    assert not any(change.address.startswith("fingerprint/") for change in here.up().pending)
+    here.home.state.unlink()
+    here.want(images__kes=f"example.org/kes:{OLD}")
+    with pytest.raises(DataProtected, match="cannot read the keys"):
+        choosing.choose(here.deployment)
+
+
+def test_a_fingerprint_that_no_longer_opens_is_not_made_again(here):
+    here.version = OLD
+    choosing.choose(here.deployment)
+    here.up()
+    here.kes.keys["minio-backend-default-key"] = b"another"
+    here.want(images__kes=f"example.org/kes:{NEW}")
+    choosing.choose(here.deployment)
+    with pytest.raises(DataProtected, match="does not hold the key"):
+        here.up()
+
+
+def test_what_is_foreseen_has_the_tag_of_the_reference(here):
+    here.want(images__kes=f"example.org/kes:{OLD}")
+    assert choosing.foreseen(here.deployment)["kes"].version == OLD
 
 
 def test_forwards_is_fine(here):

@@ -198,3 +198,15 @@ def test_one_run_is_enough(here, situation):
 
 def test_the_first_plan_with_a_vault(tmp_path, monkeypatch, golden):
     golden("plans/first-up-vault.txt", _text(world(tmp_path, monkeypatch, spec_of(VAULT)).plan()))
+
+
+def test_a_file_with_a_certificate_follows_the_identity_that_is_renewed():
+    """The identity stays the same, its certificate does not: MinIO reads the new one by a signal."""
+    desired = topology.desired(spec_of(kes__auth="certificate"), SITE)
+    seen = {resource.address: Seen(resource.digest) for resource in desired}
+    seen["identity/minio"] = Seen(reason="it expires in 12 days")
+    assert [(str(c.verb), c.address, c.reason) for c in diff(desired, seen).pending] == [
+        ("replace", "identity/minio", "it expires in 12 days"),
+        ("replace", "file/minio-client-crt", "identity/minio changes"),
+        ("reload", "container/minio-server", "file/minio-client-crt changed"),
+    ]

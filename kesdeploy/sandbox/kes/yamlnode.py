@@ -5,6 +5,7 @@ PyYAML's loader would decide types by itself (`on` becomes True, `0123` an octal
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BINARY = "tag:yaml.org,2002:binary"
 _VARIABLE = re.compile(r"\$\{(.*)\}", re.DOTALL)
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
@@ -87,12 +89,14 @@ class Node:
             return ""
         if not isinstance(self.raw, yaml.ScalarNode):
             raise self._mismatch("string")
+        if self.raw.tag == _BINARY:
+            return base64.b64decode(self.raw.value).decode()
         return str(self.raw.value)
 
     def text(self) -> str:
-        """The text, or the variable that the whole text names."""
+        """The text, or the variable that the whole text names. In `!!binary` the real server sees no variable."""
         written = self.plain()
-        match = _VARIABLE.fullmatch(written.strip())
+        match = None if self.present and self.raw.tag == _BINARY else _VARIABLE.fullmatch(written.strip())
         if match is None:
             return written
         name = match[1].strip()
