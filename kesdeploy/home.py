@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PREFIX = "minio-kes-"
 SPEC_FILE = "kesdeploy.yaml"
 STATE_FILE = "state.json"
+MARK = ".kesdeploy"
 
 
 def parent() -> Path:
@@ -63,7 +64,7 @@ class Home:
     def ours(self) -> bool:
         """Whether kesdeploy made this folder. The public tutorial uses the same name."""
         # Not Path.exists: it raises where the folder belongs to somebody else.
-        return os.path.exists(self.root / "secrets" / ".kesdeploy") or self._state_is_ours()  # noqa: PTH110
+        return os.path.exists(self.secret(MARK)) or self._state_is_ours()  # noqa: PTH110
 
     def _state_is_ours(self) -> bool:
         try:
@@ -73,10 +74,11 @@ class Home:
 
     @property
     def hollow(self) -> bool:
-        """Whether it is here and holds at most a lock: what a command leaves that was killed at its very start."""
+        """Whether it is here and holds at most a lock and half a mark: what a command leaves that was killed at once."""
         try:
             names = {path.name for path in self.root.iterdir()} - {self.lock.name}
-            return names <= {"secrets"} and not any(self.path(name).iterdir() for name in names)
+            inside = [path for name in names if name == "secrets" for path in self.path(name).iterdir()]
+            return names <= {"secrets"} and all(path.name.startswith(f".{MARK}.") for path in inside)
         except OSError:
             return False
 
@@ -122,7 +124,7 @@ class Home:
 
     def prepare(self) -> None:
         """Make the folder and its mark. Everything below is private to the owner."""
-        mark = self.root / "secrets" / ".kesdeploy"
+        mark = self.secret(MARK)
         with translated(self.root):
             for path in (self.root, mark.parent):
                 _private_folder(path)

@@ -309,3 +309,13 @@ def test_generated_credentials_survive_every_parser():
     assert len(words) == 200
     assert all(len(word) == 32 and word.isascii() and word.isalnum() and not unreadable(word) for word in words)
     assert all(user.startswith("admin-") and not unreadable(user) for user in {new_user() for _ in range(50)})
+
+
+def test_half_a_mark_is_nothing_of_anybody_elses(kesdeploy_home):
+    """A kill amid the very first write leaves its temporary file."""
+    home = Home.of("fs")
+    home.root.joinpath("secrets").mkdir(parents=True)
+    home.root.joinpath("secrets", "..kesdeploy.x1y2z3").touch()
+    assert home.hollow
+    home.root.joinpath("secrets", "root-password").touch()
+    assert not home.hollow

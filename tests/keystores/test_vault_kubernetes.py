@@ -63,7 +63,7 @@ def test_no_kubernetes_method_there(user, cluster):
 
 def test_an_expired_token_is_told_before_it_is_shown(user, cluster):
     with pytest.raises(UsageError, match="expired on"):
-        VAULT.preflight(user.work(user.service_account(cluster, seconds=-60)))
+        VAULT.preflight(user.work(user.service_account(cluster, seconds=-3600)))
 
 
 def test_a_token_that_ends_soon_is_a_warning(user, cluster):

@@ -62,7 +62,7 @@ def _first_line_of(cli: Cli, *args: str, meanwhile: Callable[[], object]) -> tup
     try:
         assert process.stdout.readline()
         process.stdout.close()
-        deadline = time.monotonic() + AT_ONCE
+        deadline = time.monotonic() + 5 * AT_ONCE  # it notices at its next line, which others write
         while _runs(process):
             assert time.monotonic() < deadline
             meanwhile()
