@@ -53,7 +53,7 @@ def deployment_name(value: str) -> str:
     return value
 
 
-def _key_name(value: str) -> str:
+def key_name(value: str) -> str:
     # KES's own rule (auth.go), and MinIO blanks every value that begins with `env`.
     if not re.fullmatch(r"(?!-)[0-9A-Za-z_-]{1,80}(?<!-)", value) or not value.strip("_"):
         raise ValueError("a key name is 1 to 80 of A-Z, a-z, 0-9, '-' and '_', with no '-' at either end")
@@ -62,7 +62,7 @@ def _key_name(value: str) -> str:
     return value
 
 
-def _bucket_name(value: str) -> str:
+def bucket_name(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value) or ".." in value:
         raise ValueError("a bucket name is 3 to 63 of a-z, 0-9, '.' and '-', with a letter or digit at both ends")
     return value
@@ -78,8 +78,8 @@ def _address(value: str) -> str:
 
 
 DeploymentName = Annotated[str, AfterValidator(deployment_name)]
-KeyName = Annotated[str, AfterValidator(_key_name)]
-BucketName = Annotated[str, AfterValidator(_bucket_name)]
+KeyName = Annotated[str, AfterValidator(key_name)]
+BucketName = Annotated[str, AfterValidator(bucket_name)]
 Address = Annotated[str, AfterValidator(_address)]
 RootUser = Annotated[str, AfterValidator(root_user)]
 Environment = Annotated[

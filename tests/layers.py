@@ -24,7 +24,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("opening", "choosing", "clash", "doctor", "doctor.*"),
     ("apply", "verify", "strangers"),
     ("containers", "observe", "gate", "ensure", "keys"),
-    ("filled", "services", "kes_log"),
+    ("filled", "identities", "services", "kes_log"),
+    ("drives",),
     ("deployment", "protection"),
     ("topology", "topology.*", "plan", "state"),
     ("keystores", "keystores.*"),
@@ -38,6 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("kes_section",),
     ("section", "kes_rules", "kes_routes", "kes_versions", "sources"),
     ("objections", "yamltext", "durations", "minio_rules", "names", "references", "variables"),
+    ("xlmeta",),
     ("errors",),
     ("",),
 )

@@ -85,12 +85,18 @@ class Kes:
 
         Past a page, names with three dashes in a row are not found.
         """
+        yield from self._names(prefix)
+
+    def _names(self, prefix: str, after: str = "") -> Iterator[str]:
+        """`after`: a name up to which all are known already."""
         names = self._page(prefix) if _listable(prefix) else []
-        yield from names
+        yield from (name for name in names if name > after)
         if len(names) >= PAGE or not _listable(prefix):
-            seen = set(names)
+            # A page is in order of bytes: what comes before its last name was all in it.
+            last = names[-1] if names else after
             for deeper in _deeper(prefix):
-                yield from (name for name in self.list_keys(deeper) if name not in seen)
+                if deeper >= last[: len(deeper)]:
+                    yield from self._names(deeper, last)
 
     def _page(self, prefix: str) -> list[str]:
         answer = self._door.demand("GET", f"/v1/key/list/{_part(prefix)}", "KES does not list its keys")

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from kesdeploy.clients import Answer, Door, cause, message
+from kesdeploy.clients import SUCCESS, Answer, Door, cause, message
 from kesdeploy.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 ARN = "arn:aws:kms:"
+# What MinIO calls the version of an object that was stored without versioning.
+NO_VERSION = "null"
 
 
 @dataclass(frozen=True)
@@ -79,25 +81,29 @@ class Minio:
         return dict(self._signed("GET", "/minio/kms/v1/status").json())
 
     def _signed(self, method: str, path: str) -> Answer:
+        return self.signed(method, path, "MinIO does not answer for its KMS")
+
+    def signed(self, method: str, path: str, what: str, *, body: bytes = b"") -> Answer:
+        """MinIO's own API, beside S3. ServiceError `what` for every answer but 2xx."""
         from minio.credentials.credentials import Credentials
         from minio.signer import sign_v4_s3
 
-        now, empty = datetime.now(UTC), hashlib.sha256(b"").hexdigest()
+        now, digest = datetime.now(UTC), hashlib.sha256(body).hexdigest()
         url = urlsplit(self._door.address + path)
-        plain = {"Host": url.netloc, "x-amz-content-sha256": empty, "x-amz-date": now.strftime("%Y%m%dT%H%M%SZ")}
+        plain = {"Host": url.netloc, "x-amz-content-sha256": digest, "x-amz-date": now.strftime("%Y%m%dT%H%M%SZ")}
         signed = sign_v4_s3(
             method=method,
             url=url,
             region=REGION,
             headers=dict(plain),
             credentials=Credentials(self._user, self._password),
-            content_sha256=empty,
+            content_sha256=digest,
             date=now,
         )
         headers = {name: str(value) for name, value in signed.items()}
-        answer = self._door.ask(method, path, headers=headers)
-        if answer.status != HTTPStatus.OK:
-            raise ServiceError("MinIO does not answer for its KMS", because=_words(answer), status=answer.status)
+        answer = self._door.ask(method, path, body=body or None, headers=headers)
+        if answer.status not in SUCCESS:
+            raise ServiceError(what, because=_words(answer), status=answer.status)
         return answer
 
     @cached_property
@@ -149,6 +155,25 @@ class Minio:
         with _translated(f"MinIO does not clear the encryption rule of {bucket!r}"):
             self.s3.delete_bucket_encryption(bucket_name=bucket)
 
+    def versions(self, bucket: str, prefix: str = "") -> Iterator[tuple[str, str]]:
+        """Name and id of every version of every object that is no deletion; the id is empty without versioning."""
+        try:
+            yield from self._listed(bucket, prefix, versions=True)
+        except ServiceError as error:
+            # The stand-in keeps no versions.
+            if error.status != HTTPStatus.NOT_IMPLEMENTED:
+                raise
+            yield from self._listed(bucket, prefix, versions=False)
+
+    def _listed(self, bucket: str, prefix: str, *, versions: bool) -> Iterator[tuple[str, str]]:
+        with _translated(f"MinIO does not list the objects of {bucket!r}"):
+            for found in self.s3.list_objects(
+                bucket_name=bucket, prefix=prefix, recursive=True, include_version=versions
+            ):
+                if not found.is_delete_marker:
+                    version = found.version_id or ""
+                    yield str(found.object_name), "" if version == NO_VERSION else version
+
     def put(self, bucket: str, name: str, data: bytes) -> None:
         with _translated(f"MinIO does not store {bucket}/{name}"):
             self.s3.put_object(bucket_name=bucket, object_name=name, data=io.BytesIO(data), length=len(data))
@@ -162,9 +187,9 @@ class Minio:
                 answer.close()
                 answer.release_conn()
 
-    def head(self, bucket: str, name: str) -> Head:
+    def head(self, bucket: str, name: str, version: str = "") -> Head:
         with _translated(f"MinIO does not describe {bucket}/{name}"):
-            found = self.s3.stat_object(bucket_name=bucket, object_name=name)
+            found = self.s3.stat_object(bucket_name=bucket, object_name=name, version_id=version or None)
         headers = {k.lower(): v for k, v in (found.metadata or {}).items()}
         key = headers.get("x-amz-server-side-encryption-aws-kms-key-id", "").removeprefix(ARN)
         return Head(headers.get("x-amz-server-side-encryption", ""), key, found.size or 0)

@@ -105,6 +105,14 @@ def test_a_long_listing_is_followed_by_prefix(server, world, prefix):
     assert sorted(client(server, world).list_keys(prefix)) == [name for name in NAMES if name.startswith(prefix)]
 
 
+def test_a_long_listing_goes_on_where_the_page_ended(server, world):
+    """Not from the first letter again: each request may be a listing of a whole cloud account."""
+    server.any = list_as_kes_does
+    found = list(client(server, world).list_keys("key"))
+    assert len(found) == len(set(found)) == 1501
+    assert len(server.asked) < 130
+
+
 def test_files_that_are_missing_or_wrong(server, world, tmp_path):
     for files in ((tmp_path / "none", *world.client), (world.ca, tmp_path / "none", world.client[1])):
         with pytest.raises(CertificateError, match="none"):

@@ -141,3 +141,37 @@ def test_nothing_listens(world):
         with pytest.raises(ServiceError) as caught:
             ask()
         assert (caught.value.status, caught.value.because) == (0, "connection refused")
+
+
+LISTED = """<?xml version="1.0" encoding="UTF-8"?>
+<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket1</Name><Prefix></Prefix>
+<MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType>
+<Version><Key>a+b%2Fc</Key><VersionId>v1</VersionId><IsLatest>true</IsLatest>
+<LastModified>2026-11-21T04:00:00.000Z</LastModified><ETag>"e"</ETag><Size>5</Size></Version>
+<DeleteMarker><Key>d</Key><VersionId>v2</VersionId><IsLatest>true</IsLatest>
+<LastModified>2026-11-21T04:00:00.000Z</LastModified></DeleteMarker>
+<Version><Key>e</Key><VersionId>null</VersionId><IsLatest>true</IsLatest>
+<LastModified>2026-11-21T04:00:00.000Z</LastModified><ETag>"e"</ETag><Size>5</Size></Version></ListVersionsResult>"""
+
+
+def test_versions_without_deletions(server, minio):
+    server.headers["Content-Type"] = "application/xml"
+    server.answers["GET", "/bucket1"] = (200, LISTED.encode())
+    assert list(minio.versions("bucket1")) == [("a b/c", "v1"), ("e", "")]
+
+
+def test_a_listing_that_is_refused_keeps_its_words(server, minio):
+    server.headers["Content-Type"] = "application/xml"
+    server.answers["GET", "/bucket1"] = (500, xml("kms:DecryptionFailed", "failed to decrypt ciphertext"))
+    with pytest.raises(ServiceError, match="does not list") as caught:
+        list(minio.versions("bucket1"))
+    assert "kms:DecryptionFailed" in caught.value.because
+
+
+def test_a_version_is_asked_for_by_its_id(server, minio):
+    server.answers["HEAD", "/bucket1/o"] = (200, b"12345")
+    server.headers["Last-Modified"] = "Sat, 21 Nov 2026 04:00:00 GMT"
+    minio.head("bucket1", "o", "v1")
+    assert server.asked[-1].path.endswith("versionId=v1")
+    assert minio.head("bucket1", "o").sse == ""
+    assert "versionId" not in server.asked[-1].path
