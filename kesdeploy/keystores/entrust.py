@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from kesdeploy.keystores.forms import OneLine, Url, Uuid, before
 from kesdeploy.keystores.login import Step, opened, take, token
 from kesdeploy.keystores.outside import Credential, Outside
-from kesdeploy.keystores.words import Question
+from kesdeploy.keystores.words import Habits, Question
 from kesdeploy.sources import FilePath, SecretSource
 from kesdeploy.spec import KeystoreFields, Section
 
@@ -50,6 +50,9 @@ class Entrust(Outside):
     kind: ClassVar[str] = "entrust"
     title: ClassVar[str] = PRODUCT
     summary: ClassVar[str] = "keys are secrets in a box of a PASM vault that you have"
+    habits: ClassVar[Habits] = Habits(
+        "KeyControl removes it from the box at once: nobody can recover it", besides="every secret of the box", most=256
+    )
     fields: ClassVar[type[KeystoreFields]] = EntrustFields
     kes_paths: ClassVar[Mapping[str, str]] = {
         "entrust.keycontrol.tls.ca": "ca",

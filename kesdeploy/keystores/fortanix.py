@@ -12,7 +12,7 @@ from pydantic import Field
 from kesdeploy.keystores.forms import Url, Uuid, before
 from kesdeploy.keystores.login import Step, opened, take, token
 from kesdeploy.keystores.outside import Credential, Outside
-from kesdeploy.keystores.words import Question
+from kesdeploy.keystores.words import Habits, Question
 from kesdeploy.sources import FilePath, SecretSource
 from kesdeploy.spec import KeystoreFields, Section
 
@@ -48,6 +48,10 @@ class Fortanix(Outside):
     kind: ClassVar[str] = "fortanix"
     title: ClassVar[str] = "Fortanix DSM (SDKMS)"
     summary: ClassVar[str] = "keys are security objects of a group, in the service or in your own DSM"
+    habits: ClassVar[Habits] = Habits(
+        "DSM destroys the security object at once: nobody can recover it",
+        unlisted="KES would ask DSM for the first hundred names again and again, for ever",
+    )
     fields: ClassVar[type[KeystoreFields]] = FortanixFields
     kes_paths: ClassVar[Mapping[str, str]] = {
         "fortanix.sdkms.endpoint": "endpoint",

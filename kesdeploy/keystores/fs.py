@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from kesdeploy.engines import Mount
-from kesdeploy.keystores.words import Contribution, Question, Site, Work
+from kesdeploy.errors import UsageError
+from kesdeploy.keystores.words import Contribution, Habits, Question, Site, Work
 from kesdeploy.spec import KeystoreFields, Spec
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Fs:
     kind: ClassVar[str] = "fs"
     title: ClassVar[str] = "Files on this machine"
     summary: ClassVar[str] = "no KMS at all: keys are plain files (0600) in the deployment's folder; for trying out"
+    habits: ClassVar[Habits] = Habits("KES removes its file: only your own copy of kes/ would bring it back")
     fields: ClassVar[type[KeystoreFields]] = FsFields
     kes_paths: ClassVar[Mapping[str, str]] = {"fs.path": ""}
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from kesdeploy.keystores.forms import OneLine, Url, before
 from kesdeploy.keystores.login import Step, opened, take, token
 from kesdeploy.keystores.outside import Credential, Outside
-from kesdeploy.keystores.words import Question
+from kesdeploy.keystores.words import Habits, Question
 from kesdeploy.sources import FilePath, SecretSource
 from kesdeploy.spec import KeystoreFields, Section
 
@@ -51,6 +51,9 @@ class KeySecure(Outside):
     kind: ClassVar[str] = "keysecure"
     title: ClassVar[str] = "Thales CipherTrust Manager (Gemalto KeySecure)"
     summary: ClassVar[str] = "keys are secrets of a domain in the CipherTrust Manager that you have"
+    habits: ClassVar[Habits] = Habits(
+        "CipherTrust Manager removes it at once: nobody can recover it", besides="every secret of the domain"
+    )
     fields: ClassVar[type[KeystoreFields]] = KeySecureFields
     kes_paths: ClassVar[Mapping[str, str]] = {
         "gemalto.keysecure.endpoint": "endpoint",

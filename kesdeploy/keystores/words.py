@@ -114,12 +114,29 @@ class Keystore(Protocol):
     """One KMS."""
 
     kind: ClassVar[str]
+@dataclass(frozen=True)
+class Habits:
+    """What a keystore does with the keys in it, for whoever handles them one by one.
+
+    deleting: what KES's deletion of a key means there.
+    unlisted: why names cannot be listed; empty: they can.
+    besides: what else a listing shows, where not everything in it is a key.
+    most: how many names a listing ever has; 0: all.
+    """
+
+    deleting: str
+    unlisted: str = ""
+    besides: str = ""
+    most: int = 0
+
+
     title: ClassVar[str]
     summary: ClassVar[str]
     fields: ClassVar[type[KeystoreFields]]
     kes_paths: ClassVar[Mapping[str, str]]
     """Where KES's own configuration has what: its path below `keystore` -> our key, empty where we decide it."""
 
+    habits: ClassVar[Habits]
     def components(self, spec: Spec) -> tuple[str, ...]:
         """Images that it needs besides KES and MinIO."""
 

@@ -14,7 +14,7 @@ from kesdeploy.keystores.aws.secretsmanager import Login, Place, may_read
 from kesdeploy.keystores.extras import warn_unproven
 from kesdeploy.keystores.outside import Credential, Outside, at
 from kesdeploy.keystores.reaching import answers, authority
-from kesdeploy.keystores.words import Question
+from kesdeploy.keystores.words import Habits, Question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +45,10 @@ class Aws(Outside):
     kind: ClassVar[str] = "aws"
     title: ClassVar[str] = "AWS Secrets Manager"
     summary: ClassVar[str] = "keys as secrets of your AWS account, encrypted by its KMS"
+    habits: ClassVar[Habits] = Habits(
+        "AWS deletes it at once and for ever: KES asks for no recovery window",
+        besides="every secret of the account and region",
+    )
     fields: ClassVar[type[KeystoreFields]] = AwsFields
     kes_paths: ClassVar[Mapping[str, str]] = {
         **{f"aws.secretsmanager.{name}": name for name in _SETTINGS},

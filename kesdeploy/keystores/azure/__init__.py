@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kesdeploy.keystores.azure import proof
 from kesdeploy.keystores.azure.fields import PUBLIC, AzureFields, cloud
 from kesdeploy.keystores.outside import Credential, Outside, at
-from kesdeploy.keystores.words import Question
+from kesdeploy.keystores.words import Habits, Question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +58,10 @@ class Azure(Outside):
     kind: ClassVar[str] = "azure"
     title: ClassVar[str] = "Azure Key Vault"
     summary: ClassVar[str] = "keys are secrets of a vault in Azure"
+    habits: ClassVar[Habits] = Habits(
+        "KES has Azure purge it at once: nobody can recover it, and with purge protection its name is lost for months",
+        besides="every secret of the vault",
+    )
     fields: ClassVar[type[KeystoreFields]] = AzureFields
     # Go reads it in place of the system's file; KES has no setting for it.
     ca_variables: ClassVar[tuple[str, ...]] = ("SSL_CERT_FILE",)

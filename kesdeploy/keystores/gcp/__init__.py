@@ -14,7 +14,7 @@ from kesdeploy.errors import UsageError
 from kesdeploy.keystores.gcp import keyfile, proof
 from kesdeploy.keystores.gcp.fields import GcpFields
 from kesdeploy.keystores.outside import Credential, Outside
-from kesdeploy.keystores.words import Question
+from kesdeploy.keystores.words import Habits, Question
 from kesdeploy.resources import Ref, Resource, Secret
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ class Gcp(Outside):
     kind: ClassVar[str] = "gcp"
     title: ClassVar[str] = "Google Secret Manager"
     summary: ClassVar[str] = "keys are secrets of a project in Google's cloud"
+    habits: ClassVar[Habits] = Habits(
+        "Google deletes the secret with all its versions at once: nobody can recover it",
+        besides="every secret of the project",
+    )
     fields: ClassVar[type[KeystoreFields]] = GcpFields
     # Go reads it in place of the system's file; KES has no setting for it.
     ca_variables: ClassVar[tuple[str, ...]] = ("SSL_CERT_FILE",)

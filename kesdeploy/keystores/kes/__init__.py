@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from kesdeploy.keystores.kes import login
 from kesdeploy.keystores.kes.fields import KesFields
 from kesdeploy.keystores.outside import Credential, Outside
-from kesdeploy.keystores.words import Contribution, Elsewhere, Question
+from kesdeploy.keystores.words import Contribution, Elsewhere, Habits, Question
 from kesdeploy.resources import BroughtIdentity, File, Identity, Ref, Resource, Secret
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ class Kes(Outside):
     kind: ClassVar[str] = "kes"
     title: ClassVar[str] = "KES elsewhere"
     summary: ClassVar[str] = "a KES that you have already: only MinIO is deployed here, and has to be allowed there"
+    habits: ClassVar[Habits] = Habits(
+        "that KES deletes it for all who use it, in a keystore that nobody here knows",
+        besides="the keys of everybody who uses that KES",
+    )
     fields: ClassVar[type[KeystoreFields]] = KesFields
 
     def credentials(self, fields: KeystoreFields) -> tuple[Credential, ...]:  # noqa: ARG002

@@ -23,6 +23,7 @@ from kesdeploy.keystores.vault import (
 from kesdeploy.keystores.vault.fields import VaultFields
 from kesdeploy.keystores.vault.kes import KES_PATHS
 
+from kesdeploy.keystores.words import Habits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -35,6 +36,9 @@ class Vault:
     title: ClassVar[str] = "OpenBao or HashiCorp Vault"
     summary: ClassVar[str] = "kesdeploy runs an OpenBao for you, or uses the Vault that you have"
     fields: ClassVar[type[KeystoreFields]] = VaultFields
+    habits: ClassVar[Habits] = Habits(
+        "Vault destroys it with all its versions: only a backup of Vault itself would bring it back"
+    )
     kes_paths: ClassVar[Mapping[str, str]] = KES_PATHS
 
     def components(self, spec: Spec) -> tuple[str, ...]:
