@@ -74,7 +74,7 @@ class Home:
 
     @property
     def hollow(self) -> bool:
-        """Whether it is here and holds at most a lock and half a mark: what a command leaves that was killed at once."""
+        """Whether it is here and holds at most a lock and half a mark: what a command killed at its start leaves."""
         try:
             names = {path.name for path in self.root.iterdir()} - {self.lock.name}
             inside = [path for name in names if name == "secrets" for path in self.path(name).iterdir()]
