@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -29,6 +30,19 @@ _MISMATCH = Refusal(
 )
 _SKEWED = Refusal(
     403, "RequestTimeTooSkewed", "The difference between the request time and the server's time is too large."
+)
+_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}")
+_LARGEST, _LONGEST_LINE = (
+    16 << 20,
+    4096,
+)  # bytes of a chunk and of the line before it, as in cmd/streaming-signature-v4.go
+_WEEK = 7 * 24 * 3600
+_NO_NUMBER = Refusal(400, "AuthorizationQueryParametersError", "X-Amz-Expires should be a number")
+_TOO_LONG = Refusal(
+    400,
+    "AuthorizationQueryParametersError",
+    "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 "
+    "seconds",
 )
 _EXPIRED = Refusal(403, "AccessDenied", "Request has expired")
 _MALFORMED = Refusal(
@@ -80,7 +94,7 @@ def _verify_query(request: Request, user: str, password: str) -> Signature:
     fields = dict(parse_qsl(request.query, keep_blank_values=True))
     date = fields.get("X-Amz-Date", "")
     made = _time(date)
-    if datetime.now(UTC) > made + timedelta(seconds=int(fields.get("X-Amz-Expires") or 0)):
+    if datetime.now(UTC) > made + timedelta(seconds=_lasting(fields.get("X-Amz-Expires", ""))):
         raise _EXPIRED.error()
     rest = "&".join(p for p in request.query.split("&") if not p.startswith("X-Amz-Signature="))
     signed = fields.get("X-Amz-SignedHeaders", "host").split(";")
@@ -88,6 +102,15 @@ def _verify_query(request: Request, user: str, password: str) -> Signature:
     canonical = _canonical(request, rest, signed, payload)
     given = fields.get("X-Amz-Signature", "")
     return _compare(fields.get("X-Amz-Credential", ""), given, date, canonical, (user, password), payload)
+
+
+def _lasting(text: str) -> int:
+    """Seconds; up to a week, as everywhere in S3."""
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(_WEEK)):
+        raise _NO_NUMBER.error()
+    if int(text) > _WEEK:
+        raise _TOO_LONG.error()
+    return int(text)
 
 
 def _compare(
@@ -105,7 +128,7 @@ def _compare(
         key = hmac.digest(key, part.encode(), hashlib.sha256)
     to_sign = "\n".join((_SCHEME, date, scope, hashlib.sha256(canonical.encode()).hexdigest()))
     value = hmac.digest(key, to_sign.encode(), hashlib.sha256).hex()
-    if not hmac.compare_digest(value, given):
+    if not hmac.compare_digest(value.encode(), given.encode(errors="surrogateescape")):
         raise _MISMATCH.error()
     return Signature(key, scope, date, value, payload)
 
@@ -137,6 +160,13 @@ def _time(text: str) -> datetime:
         raise DENIED.error() from None
 
 
+def _decoded_length(request: Request) -> int:
+    text = request.header("x-amz-decoded-content-length", "0")
+    if not text.isascii() or not text.isdigit():
+        raise INCOMPLETE.error()
+    return int(text)
+
+
 class Payload:
     """A request's body as bytes of the object, judged against what was signed when it ends."""
 
@@ -145,7 +175,7 @@ class Payload:
         self._md5 = request.header("Content-MD5")
         self._digests = (hashlib.md5(usedforsecurity=False), hashlib.sha256())
         self._streamed = signature.payload.startswith(_STREAMING)
-        self.length = int(request.header("x-amz-decoded-content-length") or 0) if self._streamed else request.length
+        self.length = _decoded_length(request) if self._streamed else request.length
         self._source: Callable[[int], bytes] = request.body.read
         if self._streamed:
             self._source = Chunked(request, signature).read
@@ -190,7 +220,6 @@ class Chunked:
         self._trailer = signature.payload.endswith("-TRAILER")
         self._before = signature.value
         self._held = b""
-        self._line = b""
         self._ended = False
 
     def read(self, size: int) -> bytes:
@@ -201,23 +230,22 @@ class Chunked:
 
     def _next(self) -> None:
         head, _, extension = self._read_line().partition(b";chunk-signature=")
-        try:
-            length = int(head, 16)
-        except ValueError:
-            raise INCOMPLETE.error() from None
+        length = int(head, 16) if _CHUNK.fullmatch(head) else _LARGEST + 1
+        if length > _LARGEST:
+            raise INCOMPLETE.error()
         data = self._read_exactly(length)
         if self._signed:
-            self._check(data, extension.decode())
+            self._check(data, extension)
         self._ended = length == 0
         if length or not self._trailer:
             self._read_line()
         self._held = data
 
-    def _check(self, data: bytes, given: str) -> None:
+    def _check(self, data: bytes, given: bytes) -> None:
         kind, s = _SCHEME + "-PAYLOAD", self._signature
         text = "\n".join((kind, s.date, s.scope, self._before, _EMPTY, hashlib.sha256(data).hexdigest()))
         self._before = hmac.digest(s.key, text.encode(), hashlib.sha256).hex()
-        if not hmac.compare_digest(self._before, given):
+        if not hmac.compare_digest(self._before.encode(), given):
             raise _MISMATCH.error()
 
     def _read_exactly(self, length: int) -> bytes:
@@ -231,6 +259,6 @@ class Chunked:
 
     def _read_line(self) -> bytes:
         line = b""
-        while not line.endswith(b"\r\n") and (byte := self._stream.read(1)):
+        while len(line) < _LONGEST_LINE and not line.endswith(b"\r\n") and (byte := self._stream.read(1)):
             line += byte
         return line.strip()
