@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kesdeploy.console import Console
+    from kesdeploy.recredential import Chosen
     from kesdeploy.spec import Spec
+
+# What a client that never tries again sees of a restart.
+COSTS = {
+    "MinIO": "no S3 for about a second",
+    "KES": "requests of that second may be answered late, or with an error 500",
+}
 
 
 def completed(wish: Wish, console: Console, *, ask: bool, always: bool = False) -> Wish:
@@ -149,6 +156,28 @@ def confirm_ca(wish: Wish, console: Console, *, yes: bool) -> None:
         return
     if not console.interactive:
         raise UsageError("a new CA restarts MinIO", hint=f"kesdeploy rotate-certs --ca --yes -n {home.name}")
+    if not console.confirm("Go on?"):
+        raise Interrupted("not confirmed", hint="nothing was changed")
+
+
+def confirm_restarts(wish: Wish, console: Console, chosen: Chosen, *, yes: bool) -> None:
+    """Say what new credentials cost, and have a restart agreed to. UsageError when nobody can be asked."""
+    home = opening.existing(wish)
+    restarts = chosen.restarts(opening.load(wish, home))
+    if chosen.root:
+        console.note(
+            "whoever logs in as root needs the new password from then on; users and access keys stay as they are"
+        )
+    if not restarts:
+        return
+    console.note(f"{restarts[0]} is restarted once: {COSTS[restarts[0]]}")
+    console.note("clients with the default retries of their SDK lose no request")
+    if yes:
+        return
+    if not console.interactive:
+        raise UsageError(
+            f"new credentials restart {restarts[0]}", hint=f"the same command with --yes (deployment {home.name})"
+        )
     if not console.confirm("Go on?"):
         raise Interrupted("not confirmed", hint="nothing was changed")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kesdeploy import __version__, protection, topology
+from kesdeploy import __version__, identities, protection, topology
 from kesdeploy.errors import DataProtected
 from kesdeploy.keystores import Pick, Site
 from kesdeploy.state import Pinned
@@ -99,7 +99,7 @@ def site(deployment: Deployment, images: Mapping[str, Pinned]) -> Site:
     # A rootless engine maps its user to root inside; with a rootful one, files stay the folder's owner's.
     user = "0:0" if deployment.engine.info().rootless else deployment.home.owner()
     picks = {component: Pick(pin.id or pin.reference, pin.entrypoint, pin.version) for component, pin in images.items()}
-    return Site(str(deployment.home.root), user, picks)
+    return Site(str(deployment.home.root), user, picks, identities.retiring(deployment.home))
 
 
 def desired(deployment: Deployment, images: Mapping[str, Pinned]) -> tuple[Resource, ...]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kesdeploy import filled, gate, services
 from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, Deployment
 from kesdeploy.engines import ContainerSpec, PodSpec
-from kesdeploy.errors import Interrupted, ServiceError
+from kesdeploy.errors import EngineError, Interrupted, ServiceError
 from kesdeploy.keystores.startover import StartOver
 from kesdeploy.plan import Change, Verb
 from kesdeploy.resources import Bootstrap, Container, Pod, Resource
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 # KES takes its own second to stop, and Podman races with anything shorter than three.
 POD_STOP_TIMEOUT = 10
+# Asked to end, MinIO waits for no request, and tells whoever asks meanwhile to come again in a minute (`Retry-After` in
+# internal/http/server.go of 2025-04-22), which SDKs do. After a broken connection they come again at once.
+_AT_ONCE = ("minio",)
 # Seconds between two looks at a container that does not answer yet: the engine's answer costs what its start needs.
 _LOOK = 0.15
 
@@ -54,7 +58,7 @@ def ensure_container(deployment: Deployment, resource: Resource, change: Change)
         # First: who may not start goes on as it was.
         _BEFORE[body.component](deployment)
     if change.verb is Verb.RESTART:
-        engine.stop(body.name, timeout=body.stop_timeout)
+        _end(deployment, body)
     if change.verb in (Verb.CREATE, Verb.REPLACE):
         _create(deployment, resource)
     deployment.state.has_mounted(resource.address, filled.mounted(body))
@@ -170,6 +174,25 @@ def reload(deployment: Deployment, resource: Resource) -> None:
             if address.startswith("certificate/"):
                 gate.wait_served(deployment, address)
     deployment.state.has_loaded(resource.address, body.uses, as_of)
+
+
+def restart(deployment: Deployment, body: Container) -> None:
+    """As it is, with what it has: nothing is made again."""
+    _end(deployment, body)
+    deployment.engine.start(body.name)
+    wait_ready(deployment, body)
+
+
+def _end(deployment: Deployment, body: Container) -> None:
+    """To be started again at once."""
+    engine = deployment.engine
+    if body.component not in _AT_ONCE:
+        engine.stop(body.name, timeout=body.stop_timeout)
+        return
+    with suppress(EngineError):  # it may have ended by itself
+        engine.signal(body.name, "SIGKILL")
+    if engine.wait(body.name, timeout=body.stop_timeout) is None:
+        engine.stop(body.name, timeout=body.stop_timeout)
 
 
 def delete(deployment: Deployment, address: str) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import apply, choosing, clash, containers, observe, opening, protection, topology
+from kesdeploy import apply, choosing, clash, containers, handover, observe, opening, protection, topology
 from kesdeploy.cautions import cautions
 from kesdeploy.deployment import ADDRESS, Deployment
 from kesdeploy.errors import Problem, UsageError
@@ -47,7 +47,8 @@ def up(wish: Wish, report: Reporter) -> Result:
         _caution(deployment)
         apply.apply(plan, deployment)
         _wait_for_minio(deployment, wanted, plan)
-        checks = _proved(deployment, wanted, plan)
+        finished = handover.finish(deployment, wanted, plan)
+        checks = (*finished, *_proved(deployment, wanted, plan))
         return _up_result(deployment, plan, checks)
 
 
@@ -116,9 +117,7 @@ def _restart_kes(deployment: Deployment, wanted: tuple[Resource, ...]) -> None:
         raise UsageError("KES is not restarted", because="it is not ours: others run it", hint=hint)
     assert isinstance(kes, Container)
     with deployment.report.step("restart KES"):
-        deployment.engine.stop(kes.name, timeout=STOP_TIMEOUT)
-        deployment.engine.start(kes.name)
-        containers.wait_ready(deployment, kes)
+        containers.restart(deployment, kes)
 
 
 def render(wish: Wish, report: Reporter, *, secrets: bool) -> Result:

@@ -8,7 +8,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from kesdeploy import filled, given, home, pki, protection, services
+from kesdeploy import filled, given, home, identities, pki, protection, services
 from kesdeploy.errors import CertificateError, DataProtected, KesdeployError, ServiceError
 from kesdeploy.resources import (
     Authority,
@@ -79,6 +79,7 @@ def ensure_brought_identity(deployment: Deployment, resource: Resource, _: Chang
     body = resource.body
     assert isinstance(body, BroughtIdentity)
     brought = filled.brought(deployment, body)
+    identities.remember(deployment.home, body.name)
     certificate = brought.certificate
     if not certificate:
         request = filled.identity_request(body)
@@ -164,10 +165,8 @@ def _release(deployment: Deployment) -> str:
 
 def _refuse_strange_key(deployment: Deployment, kes: Kes, key: str) -> None:
     """Another's key must not become ours by chance: who deletes it makes the data of both unreadable."""
-    certificates = (deployment.home.identity(name)[0] for name in ("minio", "operator"))
-    ours = {pki.identity(certificate.read_bytes()) for certificate in certificates if certificate.exists()}
     maker = _maker(kes, key)
-    if maker not in ours:
+    if maker not in identities.ours(deployment.home):
         raise DataProtected(
             f"the key {key!r} is in the keystore already, and this deployment did not make it",
             because=f"created by {maker or 'nobody that KES tells'}",

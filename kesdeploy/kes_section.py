@@ -16,7 +16,7 @@ from kesdeploy.section import Duration, Section
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-OUR_POLICIES = ("minio", "operator")
+OUR_POLICIES = ("minio", "operator", "minio-former")
 LONGEST_PREFIX = 32
 
 

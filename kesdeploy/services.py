@@ -73,11 +73,12 @@ def root(spec: Spec, home: Home) -> tuple[str, str]:
     return user, password
 
 
-def minio(spec: Spec, home: Home, *, timeout: float = REQUEST_TIMEOUT) -> Minio:
+def minio(spec: Spec, home: Home, *, timeout: float = REQUEST_TIMEOUT, login: tuple[str, str] | None = None) -> Minio:
+    """MinIO as its root, or with another user and password."""
     from kesdeploy.clients.minio import Minio
 
     scheme = "https" if spec.https else "http"
-    user, password = root(spec, home)
+    user, password = login or root(spec, home)
     ca = home.ca_cert if spec.https else None
     return Minio(f"{scheme}://{reach(spec)}:{spec.network.s3_port}", user, password, ca, timeout)
 

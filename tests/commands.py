@@ -18,7 +18,7 @@ from kesdeploy.cli import main
 ROOT = Path(__file__).parents[1]
 NAMES = (
     *("init", "import", "up", "plan", "render", "start", "stop", "down", "destroy", "status", "list", "verify", "logs"),
-    *("policy", "rotate-certs", "schema", "env", "mc", "kes", "doctor", "images"),
+    *("policy", "rotate-certs", "rotate-credentials", "schema", "env", "mc", "kes", "doctor", "images"),
 )
 COMMANDS = [(), *((name,) for name in NAMES), *(("images", name) for name in ("list", "load", "save"))]
 Done = subprocess.CompletedProcess[str]

@@ -131,6 +131,8 @@ class MemoryEngine:
 
     def signal(self, name: str, signal: str) -> None:
         self._did("signal", name, signal)
+        if signal == "SIGKILL":
+            self.dies(name, 137)
 
     def logs(
         self, name: str, *, tail: int | None = None, since: int | None = None, follow: bool = False

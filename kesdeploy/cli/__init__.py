@@ -10,7 +10,7 @@ from inspect import cleandoc
 
 import typer
 
-from kesdeploy.cli import access, certificates, images, imports, inspect, lifecycle, machine
+from kesdeploy.cli import access, certificates, credentials, images, imports, inspect, lifecycle, machine
 from kesdeploy.cli.refusing import Refused, refused
 
 HELP = """A working, proven MinIO with server-side encryption (MinIO + KES + a KMS), on Podman, in one command.
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for family in (lifecycle, imports, inspect, certificates, access, images, machine):
+for family in (lifecycle, imports, inspect, certificates, credentials, access, images, machine):
     family.add_to(app)
 for command in app.registered_commands:
     # A paragraph after \b keeps its lines: examples are there to be copied.

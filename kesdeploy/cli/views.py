@@ -19,6 +19,12 @@ IMPORTED: Final[Sequence[tuple[str, Mark, str]]] = (
     ("changed", "note", "Done otherwise by kesdeploy"),
     ("open", "warn", "For you to say"),
 )
+RENEWED: Final = {
+    "kes": "MinIO's identity in KES",
+    "operator": "kesdeploy's identity in KES",
+    "root-password": "MinIO's root password",
+    "vault": "KES's login to Vault",
+}
 SANDBOX = "SANDBOX: kesdeploy's own stand-ins run here, not the real KES and MinIO. For trying things out only."
 
 
@@ -123,6 +129,16 @@ def rendered(data: Data) -> Iterable[Block]:
 def written(data: Data) -> Iterable[Block]:
     yield Item("ok", f"wrote {data['file']}; nothing was started")
     yield Lines((f"kesdeploy up --config {data['file']}",))
+
+
+def renewed(data: Data) -> Iterable[Block]:
+    for new in data["rotated"]:
+        who = f": {new['before'][:12]}… is {new['after'][:12]}… now" if new["after"] else ""
+        yield Item("ok", f"{RENEWED[new['what']]} is new{who}")
+    yield Item("note", f"restarted: {', '.join(data['restarted']) or 'nothing'}")
+    yield from _checks(data["checks"], quiet=False)
+    if any(new["what"] == "root-password" for new in data["rotated"]):
+        yield Text(f"The root password is in {data['password_file']}")
 
 
 def rotated(data: Data) -> Iterable[Block]:

@@ -43,7 +43,7 @@ class InitKeys:
 
 @dataclass(frozen=True)
 class Token:
-    """What a token may. `ttl` and `period` are in seconds, 0 for none. `role`: the AppRole that logged in, if one did."""
+    """What a token may. `ttl` and `period` are in seconds, 0 for none. `role`: the AppRole that logged in."""
 
     policies: tuple[str, ...]
     ttl: int

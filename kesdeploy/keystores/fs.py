@@ -64,5 +64,20 @@ class Fs:
     def bootstrap(self, work: Work) -> None:
         """There is no service to set up."""
 
+    def renews(self, spec: Spec) -> bool:  # noqa: ARG002
+        return False
+
+    def renew(self, work: Work) -> None:
+        raise UsageError(
+            "KES has no login to renew: the keys are files of this machine",
+            hint=f"kesdeploy rotate-credentials --all -n {work.spec.name}",
+        )
+
+    def renewed(self, work: Work) -> bool:  # noqa: ARG002
+        return False
+
+    def retire(self, work: Work) -> str:  # noqa: ARG002
+        return ""
+
     def state(self, work: Work) -> str:
         return "ok" if work.home.path(KEYS).is_dir() else "MISSING"

@@ -119,6 +119,23 @@ class Outside:
     def bootstrap(self, work: Work) -> None:
         """There is nothing of ours to set up."""
 
+    def renews(self, spec: Spec) -> bool:  # noqa: ARG002
+        return False
+
+    def renew(self, work: Work) -> None:
+        paths = ", ".join(f"keystore.{self.kind}.{c.path}" for c in self.credentials(work.spec.keystore))
+        raise UsageError(
+            "the login to your KMS is yours to renew",
+            because=f"kesdeploy only reads it: {paths}" if paths else "kesdeploy does not even see it",
+            hint=f"put the new one where the spec says, then: kesdeploy up -n {work.spec.name}",
+        )
+
+    def renewed(self, work: Work) -> bool:  # noqa: ARG002
+        return False
+
+    def retire(self, work: Work) -> str:  # noqa: ARG002
+        return ""
+
     def state(self, work: Work) -> str:
         """One of ok, UNREACHABLE, DENIED, WRONG."""
         try:

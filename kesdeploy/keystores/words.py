@@ -30,11 +30,15 @@ class Pick:
 
 @dataclass(frozen=True)
 class Site:
-    """Where a deployment is to stand. Pure data: the folder as text, the containers' user, the chosen images."""
+    """Where a deployment is to stand. Pure data: the folder as text, the containers' user, the chosen images.
+
+    retiring: KES identities that have a predecessor, NAME.old, which is still trusted.
+    """
 
     root: str
     user: str
     images: Mapping[str, Pick]
+    retiring: tuple[str, ...] = ()
 
     def path(self, relative: str) -> str:
         return f"{self.root}/{relative}"
@@ -110,10 +114,6 @@ class Work:
     timeout: float
 
 
-class Keystore(Protocol):
-    """One KMS."""
-
-    kind: ClassVar[str]
 @dataclass(frozen=True)
 class Habits:
     """What a keystore does with the keys in it, for whoever handles them one by one.
@@ -130,13 +130,17 @@ class Habits:
     most: int = 0
 
 
+class Keystore(Protocol):
+    """One KMS."""
+
+    kind: ClassVar[str]
     title: ClassVar[str]
     summary: ClassVar[str]
+    habits: ClassVar[Habits]
     fields: ClassVar[type[KeystoreFields]]
     kes_paths: ClassVar[Mapping[str, str]]
     """Where KES's own configuration has what: its path below `keystore` -> our key, empty where we decide it."""
 
-    habits: ClassVar[Habits]
     def components(self, spec: Spec) -> tuple[str, ...]:
         """Images that it needs besides KES and MinIO."""
 
@@ -163,6 +167,24 @@ class Habits:
 
     def bootstrap(self, work: Work) -> None:
         """Make its service ready for KES. Safe to repeat, and to be killed anywhere."""
+
+    def renews(self, spec: Spec) -> bool:
+        """Whether `renew` can be of use here. Pure."""
+
+    def renew(self, work: Work) -> None:
+        """A new login for KES, in `secrets/`, beside the old one, which goes on working.
+
+        Raises before anything is changed where that cannot be, with what to type instead.
+        """
+
+    def renewed(self, work: Work) -> bool:
+        """Whether a login that `renew` replaced may still work. From files alone."""
+
+    def retire(self, work: Work) -> str:
+        """Make such a login worthless, and tell how that was seen. KES uses the new one by now.
+
+        Empty where there is none, or nobody here may: that is warned of.
+        """
 
     def state(self, work: Work) -> str:
         """One word for `status`, as in ok, SEALED or UNREACHABLE."""

@@ -79,7 +79,9 @@ def ours(spec: Spec, site: Site, keystore: Contribution) -> KesSide:
     """A KES that is deployed, with two identities: MinIO's, and kesdeploy's own."""
     leaf = Certificate(f"certs/{PART}", PART, server_names(spec, PART), ca_file="ca.crt")
     _refuse_older_than(spec, site)
-    pair = _client_pair((CLIENT,)) if certificates(spec) else ()
+    # MinIO's side is written once KES knows whom it names: whenever one is killed, MinIO can start with what is there.
+    needs = (KES, CLIENT)
+    pair = _client_pair(needs) if certificates(spec) else ()
     files = tuple(file.address for file in pair)
     return KesSide(
         endpoints=(f"https://{container_name(spec.name, PART)}:{KES_PORT}",),
@@ -87,6 +89,7 @@ def ours(spec: Spec, site: Site, keystore: Contribution) -> KesSide:
         ready=(KES,),
         certificate=bool(pair),
         refs=_api_key(pair),
+        needs=needs,
         uses=files,
         reloads=files,
         identities=(
@@ -94,7 +97,7 @@ def ours(spec: Spec, site: Site, keystore: Contribution) -> KesSide:
             Resource(OPERATOR, Identity("operator"), (CA,)),
             Resource(KES_LEAF, leaf, (CA,)),
         ),
-        resources=(_configuration(spec, keystore), _container(spec, site, keystore), *pair),
+        resources=(_configuration(spec, site, keystore), _container(spec, site, keystore), *pair),
         ports=(Port(spec.network.bind, spec.network.kes_port, KES_PORT),),
         hosts=(PART,),
     )
@@ -132,7 +135,7 @@ def _refuse_older_than(spec: Spec, site: Site) -> None:
         raise UsageError(f"kes.api.{missing[0]}: KES {version} has no such path", hint="take it out of the spec")
 
 
-def _configuration(spec: Spec, keystore: Contribution) -> Resource:
+def _configuration(spec: Spec, site: Site, keystore: Contribution) -> Resource:
     config = File(
         path="config/kes/kes-config.yaml",
         template="kes/kes-config.yaml.j2",
@@ -145,11 +148,13 @@ def _configuration(spec: Spec, keystore: Contribution) -> Resource:
             "api": {path: route.model_dump(exclude_none=True) for path, route in spec.kes.api.items()},
             "cache": spec.kes.cache.model_dump(),
             "log": spec.kes.log.model_dump(),
+            **({"former": {}} if site.retiring else {}),
             "keystore": {"kind": spec.kms, **keystore.context},
         },
         refs={
             "minio_identity": Ref("identity", "minio"),
             "operator_identity": Ref("identity", "operator"),
+            **{f"former.{name}": Ref("identity", f"{name}.old") for name in site.retiring},
             **{f"keystore.{name}": ref for name, ref in keystore.refs.items()},
         },
     )

@@ -44,20 +44,20 @@ class Load:
 
 
 @contextmanager
-def load(cli: Cli, *, writers: int = 4, readers: int = 4) -> Iterator[Load]:
-    """Until the block ends. The clients do not retry: one lost request is one error."""
+def load(cli: Cli, *, writers: int = 4, readers: int = 4, patient: bool = False) -> Iterator[Load]:
+    """Until the block ends. The clients do not retry: one lost request is one error. `patient`: as the SDK does."""
     env, found, over, numbers = credentials(cli), Load(), threading.Event(), itertools.count()
     client(env).make_bucket(BUCKET)
     client(env).put_object(BUCKET, "first", io.BytesIO(BODY), len(BODY))
 
     def write() -> None:
-        s3 = client(env)
+        s3 = client(env, patient=patient)
         while not over.is_set():
             name = f"object-{next(numbers)}"
             found.note(lambda: s3.put_object(BUCKET, name, io.BytesIO(BODY), len(BODY)), name)  # noqa: B023
 
     def read() -> None:
-        s3 = client(env)
+        s3 = client(env, patient=patient)
         while not over.is_set():
             found.note(lambda: _read(s3, "first"))
 

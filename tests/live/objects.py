@@ -22,10 +22,13 @@ def credentials(cli: Cli) -> dict[str, str]:
     return dict(json.loads(cli("env", "--shell", "json").out))
 
 
-def client(env: dict[str, str], host: str = "") -> Minio:
+def client(env: dict[str, str], host: str = "", *, patient: bool = False) -> Minio:
+    """One that never tries again; `patient`: with the retries that the SDK has by itself."""
     scheme, _, found = env["AWS_ENDPOINT_URL"].partition("://")
     port = found.rpartition(":")[2]
     pool = urllib3.PoolManager(ca_certs=env.get("AWS_CA_BUNDLE"), retries=False, timeout=urllib3.Timeout(10))
+    if patient:
+        pool.connection_pool_kw["retries"] = Minio("unused")._http.connection_pool_kw["retries"]
     return Minio(
         f"{host}:{port}" if host else found,
         env["AWS_ACCESS_KEY_ID"],

@@ -16,14 +16,15 @@ from kesdeploy.keystores.vault import (
     opening,
     ours,
     preflight,
+    renewal,
     setup,
     theirs,
     transit,
 )
 from kesdeploy.keystores.vault.fields import VaultFields
 from kesdeploy.keystores.vault.kes import KES_PATHS
-
 from kesdeploy.keystores.words import Habits
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -35,10 +36,10 @@ class Vault:
     kind: ClassVar[str] = "vault"
     title: ClassVar[str] = "OpenBao or HashiCorp Vault"
     summary: ClassVar[str] = "kesdeploy runs an OpenBao for you, or uses the Vault that you have"
-    fields: ClassVar[type[KeystoreFields]] = VaultFields
     habits: ClassVar[Habits] = Habits(
         "Vault destroys it with all its versions: only a backup of Vault itself would bring it back"
     )
+    fields: ClassVar[type[KeystoreFields]] = VaultFields
     kes_paths: ClassVar[Mapping[str, str]] = KES_PATHS
 
     def components(self, spec: Spec) -> tuple[str, ...]:
@@ -76,6 +77,20 @@ class Vault:
             setup.bootstrap(work)
         else:
             theirs.bootstrap(work)
+
+    def renews(self, spec: Spec) -> bool:
+        return not names.fields(spec).kubernetes
+
+    def renew(self, work: Work) -> None:
+        """A new secret id for KES's AppRole. In a Vault of the user's, with VAULT_TOKEN or rights of KES's own."""
+        renewal.renew(work)
+
+    def renewed(self, work: Work) -> bool:
+        return renewal.renewed(work)
+
+    def retire(self, work: Work) -> str:
+        """Destroy the old secret id; in a Vault of ours, all but the present one, and kesdeploy's own likewise."""
+        return renewal.retire(work)
 
     def state(self, work: Work) -> str:
         """One of ok, SEALED, UNINITIALISED, UNREACHABLE, DENIED, and `transit.ROTATED`."""

@@ -70,8 +70,8 @@ def authority(work: Work) -> Path | None:
     return Path(fields.ca).expanduser() if fields.ca else None
 
 
-def vault(work: Work, *, token: str = "") -> Vault:
-    """Through hvac, in the namespace of the keys."""
+def vault(work: Work, *, token: str = "", namespace: str | None = None) -> Vault:
+    """Through hvac, in the namespace of the keys unless another is named."""
     from kesdeploy.clients.vault import Vault
 
     with pair.files(work) as shown:
@@ -80,7 +80,7 @@ def vault(work: Work, *, token: str = "") -> Vault:
             ca=authority(work),
             pair=shown,
             token=token,
-            namespace=names.namespace(work.spec),
+            namespace=names.namespace(work.spec) if namespace is None else namespace,
             timeout=REQUEST,
         )
 

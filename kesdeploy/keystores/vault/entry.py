@@ -107,8 +107,8 @@ def _mount_hint(work: Work) -> str:
     )
 
 
-def token(work: Work) -> Vault:
-    """Vault with the user's token, which is stored nowhere."""
+def token(work: Work, *, namespace: str | None = None) -> Vault:
+    """Vault with the user's token, which is stored nowhere; in the namespace of the keys unless another is named."""
     value = os.environ.get(TOKEN, "")
     if not value:
         raise UsageError(
@@ -117,7 +117,7 @@ def token(work: Work) -> Vault:
             hint="--set keystore.vault.approle.id=@FILE --set keystore.vault.approle.secret=@FILE, "
             f"or {TOKEN} in the environment",
         )
-    vault = door.vault(work, token=value)
+    vault = door.vault(work, token=value, namespace=namespace)
     try:
         vault.token_lookup_self()
     except ServiceError as error:

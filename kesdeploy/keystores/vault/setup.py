@@ -22,7 +22,7 @@ def bootstrap(work: Work) -> None:
     """Open it, and make it ready for KES. Raises StartOver or DataProtected when it cannot be opened any more."""
     opening.opened(work, door.vault(work))
     root = _root(work)
-    vault = root or _operator(work)
+    vault = root or operator(work)
     if vault is None:
         _only_kes_is_left(work)
         return
@@ -106,7 +106,8 @@ def _root(work: Work) -> Vault | None:
     return vault
 
 
-def _operator(work: Work) -> Vault | None:
+def operator(work: Work) -> Vault | None:
+    """Vault as kesdeploy's own AppRole; None when that does not work any more."""
     login = door.stored(work, names.OPERATOR_ID, names.OPERATOR_SECRET)
     if login is None or not _works(work, login):
         return None

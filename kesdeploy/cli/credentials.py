@@ -1,0 +1,96 @@
+"""rotate-credentials: keys and passwords that should be others."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from kesdeploy.cli import options as o
+from kesdeploy.cli import views
+from kesdeploy.cli.running import run
+from kesdeploy.errors import UsageError
+
+if TYPE_CHECKING:
+    from kesdeploy.console import Console
+    from kesdeploy.opening import Wish
+    from kesdeploy.recredential import Chosen
+    from kesdeploy.result import Result
+
+ROOT, STDIN = "--root-password", "-"
+
+
+class _OptionalValue(TyperCommand):
+    """`--root-password` also alone, which Typer has no words for."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        following = [*args[1:], "--"]
+        alone = (
+            arg == ROOT and value.startswith("-") and value != STDIN for arg, value in zip(args, following, strict=True)
+        )
+        return super().parse_args(ctx, [f"{arg}=" if bare else arg for arg, bare in zip(args, alone, strict=True)])
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("rotate-credentials", cls=_OptionalValue)(rotate_credentials)
+
+
+def rotate_credentials(
+    name: o.Name = "",
+    all_: Annotated[bool, typer.Option("--all", help="All that this deployment has.")] = False,
+    kes: Annotated[bool, typer.Option("--kes", help="MinIO's identity in KES.")] = False,
+    operator: Annotated[bool, typer.Option("--operator", help="kesdeploy's own identity in KES.")] = False,
+    root_password: Annotated[
+        str | None,
+        typer.Option(
+            ROOT,
+            metavar="[@FILE|env:NAME|-]",
+            help="MinIO's root password: a generated one, or the one that is there.",
+            show_default=False,
+        ),
+    ] = None,
+    vault: Annotated[bool, typer.Option("--vault", help="The secret id that KES logs in to Vault with.")] = False,
+    yes: o.Yes = False,
+    timeout: o.Timeout = "120s",
+    json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """New credentials, while everything runs; the old ones are refused afterwards.
+
+    What has to be restarted for it is said before. Clients with the default retries of an SDK lose no request.
+
+    Examples: kesdeploy rotate-credentials --all
+              kesdeploy rotate-credentials --kes
+              kesdeploy rotate-credentials --root-password
+              kesdeploy rotate-credentials --root-password @new-password
+    """
+
+    def work(console: Console) -> Result:
+        from kesdeploy.asking import confirm_restarts
+        from kesdeploy.opening import Wish
+        from kesdeploy.recredential import Chosen, rotate_credentials
+
+        wish = Wish("rotate-credentials", name, timeout=o.seconds(timeout))
+        if root_password == STDIN:
+            wish = replace(wish, secrets={"root-password": sys.stdin.readline().rstrip("\r\n")})
+        names = tuple(name for name, wanted in (("minio", kes), ("operator", operator)) if wanted)
+        source = "" if root_password in (None, STDIN) else str(root_password)
+        chosen = Chosen(names, root_password is not None, source, vault)
+        chosen = _all(wish, chosen) if all_ else chosen
+        if chosen == Chosen():
+            hint = "--all, or some of: --kes --operator --root-password --vault"
+            raise UsageError("rotate-credentials: which?", hint=hint)
+        confirm_restarts(wish, console, chosen, yes=yes)
+        return rotate_credentials(wish, console, chosen)
+
+    run("rotate-credentials", work, views.renewed, json=json, verbose=verbose)
+
+
+def _all(wish: Wish, chosen: Chosen) -> Chosen:
+    from kesdeploy import opening
+    from kesdeploy.recredential import everything
+
+    return everything(opening.load(wish, opening.existing(wish)), chosen.source)
