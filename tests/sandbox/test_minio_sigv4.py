@@ -7,49 +7,21 @@ import hmac
 import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from email.message import Message
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from minio.credentials import Credentials
-from minio.signer import presign_v4, sign_v4_s3
+from minio.signer import presign_v4
+from signing import HOST, PASSWORD, USER, request, signed
 
 from kesdeploy.sandbox.minio.errors import S3Error
 from kesdeploy.sandbox.minio.sigv4 import Payload, Signature, verify
 from kesdeploy.sandbox.web import Request
 
-USER, PASSWORD, HOST = "admin/of=everything", "correct-horse-battery", "127.0.0.1:9000"
 TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), min_size=1, max_size=20)
 NAMES = TEXT.filter(lambda name: not name.startswith("/"))
-
-
-def request(method: str, url: SplitResult, headers: dict[str, str], body: bytes = b"") -> Request:
-    """As it arrives: the path decoded, the query as it came."""
-    message = Message()
-    for name, value in headers.items():
-        message[name] = value
-    stream = io.BytesIO(body)
-    return Request(method, unquote(url.path), url.query, message, stream, len(body), "127.0.0.1", ())
-
-
-def signed(method: str, name: str, query: dict[str, str], body: bytes = b"", **headers: str) -> Request:
-    """A request of the `minio` package's own signer."""
-    pairs = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in sorted(query.items()))
-    url = urlsplit(f"http://{HOST}/bucket/{quote(name)}{f'?{pairs}' if pairs else ''}")
-    digest, now = hashlib.sha256(body).hexdigest(), datetime.now(UTC)
-    told = {"Host": HOST, "x-amz-content-sha256": digest, "x-amz-date": f"{now:%Y%m%dT%H%M%SZ}", **headers}
-    done = sign_v4_s3(
-        method=method,
-        url=url,
-        region="us-east-1",
-        headers=told,
-        credentials=Credentials(USER, PASSWORD),
-        content_sha256=digest,
-        date=now,
-    )
-    return request(method, url, {name: str(value) for name, value in done.items()}, body)
 
 
 def presigned(name: str, *, made: datetime, seconds: int = 60) -> Request:
