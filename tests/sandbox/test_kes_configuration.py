@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kesdeploy.durations import milliseconds
 from kesdeploy.sandbox.kes import config
 from kesdeploy.sandbox.kes.flags import Fatal, parse
+from kesdeploy.sandbox.kes.identity import rules, valid_name
 from kesdeploy.sandbox.kes.yamlnode import load
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "render"
@@ -113,3 +114,65 @@ def test_a_command_line_that_it_takes(capsys):
     with pytest.raises(SystemExit) as raised:
         parse(["--help"])
     assert raised.value.code == 2
+
+
+# --- what the policies that we render let through
+
+DEFAULT = "minio-backend-default-key"
+ALLOWED = {
+    "minio": ["/v1/key/generate/k", "/v1/key/decrypt/k", "/v1/key/describe/k", "/v1/key/list/", "/v1/key/create/k"],
+    "operator": ["/v1/key/create/" + DEFAULT, "/v1/key/delete/k", "/v1/key/encrypt/k", "/v1/policy/describe/minio"],
+}
+FORBIDDEN = {
+    "minio": [
+        "/v1/key/delete/k",
+        "/v1/key/import/k",
+        "/v1/key/encrypt/k",
+        "/v1/policy/list/",
+        "/v1/ready",
+        "/v1/log/error",
+    ],
+    "operator": ["/v1/log/error", "/v1/log/audit"],
+    "stranger": ["/v1/key/generate/k", "/v1/status", "/v1/key/list/"],
+}
+
+
+@pytest.fixture(scope="module")
+def rendered():
+    found = config.parse((GOLDEN / "kes-config-fs.yaml").read_text())
+    owners = {name: policy.identities[0] for name, policy in found.policies.items()} | {"stranger": "f" * 64}
+    return rules(found.admin, found.policies), owners
+
+
+@pytest.mark.parametrize(("who", "path"), [(who, path) for who, paths in ALLOWED.items() for path in paths])
+def test_what_each_of_ours_may(rendered, who, path):
+    judge, owners = rendered
+    assert judge.check(owners[who], path) == ""
+
+
+@pytest.mark.parametrize(("who", "path"), [(who, path) for who, paths in FORBIDDEN.items() for path in paths])
+def test_what_it_may_not(rendered, who, path):
+    judge, owners = rendered
+    assert judge.check(owners[who], path).startswith("access denied")
+
+
+@given(
+    st.lists(st.sampled_from([DEFAULT, DEFAULT[:-1], "y", "/", "//", ".", "..", "%2f", "*", "K", " ", ""]), max_size=4)
+)
+def test_no_way_of_writing_it_lets_minio_make_its_default_key(rendered, parts):
+    """Else a lost key is replaced by a new one of its name, and nothing that it sealed opens any more."""
+    judge, owners = rendered
+    path = "/v1/key/create/" + "".join(parts)
+    name = path.removeprefix("/v1/key/create/")
+    assert not (judge.check(owners["minio"], path) == "" and valid_name(name) and name == DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"),
+    [
+        *((good, True) for good in ("a", "A-b_c", "_a", "9", "x" * 80)),
+        *((bad, False) for bad in ("", "-a", "a-", "_", "a/b", "a.b", "ü", "a b", "x" * 81, "a\n")),
+    ],
+)
+def test_names_are_kess(name, valid):
+    assert valid_name(name) is valid
