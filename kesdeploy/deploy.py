@@ -37,7 +37,7 @@ def up(wish: Wish, report: Reporter) -> Result:
             plan = _plan(deployment, wanted)
             clash.refuse_taken_ports(deployment, plan)
             _preflight(deployment, plan)
-        _record(deployment)
+        record(deployment)
         if wish.config:
             report.note(f"the spec is kept in {home.spec}: from now on, that is the one to edit")
         if not deployment.spec.network.loopback:
@@ -60,6 +60,8 @@ def plan(wish: Wish, report: Reporter) -> Result:
         choosing.refuse(deployment)
         wanted = choosing.desired(deployment, choosing.foreseen(deployment))
         _caution(deployment)
+        if left := handover.unfinished(deployment):
+            report.warn(left)
         return Result("plan", {"deployment": home.name, **_plan_data(_plan(deployment, wanted))})
 
 
@@ -164,7 +166,7 @@ def _guard(deployment: Deployment) -> None:
     protection.refuse(deployment)
 
 
-def _record(deployment: Deployment) -> None:
+def record(deployment: Deployment) -> None:
     """The spec and what was chosen, written only where it differs."""
     text = deployment.spec.text().encode()
     if deployment.home.read(SPEC_FILE) != text:

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 NOT_ALLOWED = "insufficient permissions to perform KMS operation"
 
 
-def waiting(deployment: Deployment) -> tuple[str, ...]:
-    """Whose former credentials may still work, after a rotation that was not finished."""
-    found = set(identities.retiring(deployment.home)) | {name for name, _ in identities.gone(deployment.home)}
-    names = tuple(f"KES identity {name}" for name in identities.NAMES if name in found)
-    return (*names, *(("KES's login to its keystore",) if deployment.keystore.renewed(deployment.work) else ()))
+def unfinished(deployment: Deployment) -> str:
+    """What a rotation left that was not finished; empty where there is nothing."""
+    old = [f"the old identity {name}" for name in identities.retiring(deployment.home)]
+    old += ["KES's old login to the keystore"] if deployment.keystore.renewed(deployment.work) else []
+    end = f"kesdeploy up -n {deployment.name} ends that"
+    return f"new credentials are in use, and the old ones still good ({', '.join(old)}): {end}" if old else ""
 
 
 def finish(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> tuple[Check, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import choosing, observe, opening, pki, protection, services, topology
+from kesdeploy import choosing, handover, observe, opening, pki, protection, services, topology
 from kesdeploy.deploy import endpoints
 from kesdeploy.errors import CertificateError, KesdeployError, Problem, ServiceError, UsageError
 from kesdeploy.home import Home
@@ -47,6 +47,8 @@ def status(wish: Wish, report: Reporter) -> Result:
             "endpoints": endpoints(deployment),
             "drift": _drift(deployment, wanted, problems),
         }
+        if left := handover.unfinished(deployment):
+            problems.append(Problem("warning", left, f"kesdeploy up -n {home.name}"))
         failed = any(problem.code != "warning" for problem in problems)
         return Result("status", data, ok=not failed, problems=tuple(problems), exit_code=7 if failed else 0)
 

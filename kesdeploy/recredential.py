@@ -10,12 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from kesdeploy import apply, choosing, given, handover, identities, keystores, observe, opening, pki, services, topology
-from kesdeploy.deployment import ADDRESS
 from kesdeploy.ensure import FORBIDDEN
 from kesdeploy.errors import Problem, ServiceError, UsageError
 from kesdeploy.home import new_password
 from kesdeploy.plan import Verb, diff
-from kesdeploy.resources import Container
 from kesdeploy.result import Result
 from kesdeploy.topology.kes import certificates
 from kesdeploy.verify import Check, proof
@@ -119,32 +117,37 @@ def _new_password(deployment: Deployment, wish: Wish, chosen: Chosen) -> str:
 
 def _refuse(deployment: Deployment, chosen: Chosen) -> None:
     """Raises UsageError where something else would have to be done first."""
-    name = deployment.name
     if services.elsewhere(deployment.spec) and chosen.identities:
         raise UsageError(
             "MinIO's identity is known to a KES that others run: they have to let a new one in first",
             because=services.kes_addresses(deployment.spec)[0],
-            hint=f"let them allow another API key; then: kesdeploy up -n {name} --set keystore.kes.api_key=@FILE",
+            hint="let them allow another API key; then: "
+            f"kesdeploy up -n {deployment.name} --set keystore.kes.api_key=@FILE",
         )
     wanted = _wanted(deployment)
-    running = {c.labels.get(ADDRESS) for c in deployment.engine.containers(deployment.labels) if c.running}
-    if stopped := [r.name for r in wanted if isinstance(r.body, Container) and r.address not in running]:
-        raise UsageError(f"{', '.join(stopped)}: not running", hint=f"kesdeploy start -n {name}; then the same command")
+    _refuse_stopped(deployment)
     restarts = chosen.restarts(deployment.spec)
     pending = diff(wanted, observe.observe(deployment, wanted)).pending
     if waits := [change for change in pending if not _belongs(change, restarts)]:
         raise UsageError(
             "credentials are not changed while other changes wait",
             because=", ".join(f"{change.verb.value} {change.address}" for change in waits),
-            hint=f"kesdeploy up -n {name}; then the same command again",
+            hint=f"kesdeploy up -n {deployment.name}; then the same command again",
         )
+
+
+def _refuse_stopped(deployment: Deployment) -> None:
+    """One that does not run is started: a killed rotation may have left it so. A stopped deployment is not."""
+    if not any(container.running for container in deployment.engine.containers(deployment.labels)):
+        hint = f"kesdeploy start -n {deployment.name}; then the same command again"
+        raise UsageError("credentials are changed while KES and MinIO run, and they do not", hint=hint)
 
 
 def _belongs(change: Change, restarts: tuple[str, ...]) -> bool:
     """Whether a change may follow from a rotation that was begun: it is carried out with this one."""
     if change.address == topology.MINIO and change.verb is Verb.RESTART:
         return "MinIO" in restarts
-    harmless = change.verb in (Verb.RELOAD, Verb.CHECK)
+    harmless = change.verb in (Verb.RELOAD, Verb.CHECK, Verb.START)
     return harmless or change.address in _FILES or change.address.startswith(("identity/", "secret/"))
 
 

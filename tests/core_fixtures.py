@@ -59,6 +59,7 @@ class Keys:
     """A KES and its keystore: keys by name. Replacing one is what a lost keystore looks like."""
 
     keys: dict[str, bytes] = field(default_factory=dict)
+    makers: dict[str, str] = field(default_factory=dict)
     denied: set[str] = field(default_factory=lambda: {"stranger"})
     """Identities that no policy names."""
     silent: bool = False
