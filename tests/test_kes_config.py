@@ -95,6 +95,22 @@ def test_what_we_render_is_good(sample, monkeypatch):
         check(filled.outline(body).replace('version: "REDACTED"', "version: v2"))
 
 
+def test_what_we_render_of_every_knob_is_good(monkeypatch):
+    monkeypatch.setattr(Ref, "__str__", lambda ref: sha256(ref.name.encode()).hexdigest())
+    policies = {"app": {"allow": ["/v1/key/*"], "deny": ["/v1/key/delete/*"], "identities": [B, C]}, "nobody": {}}
+    api = {"/v1/ready": {"skip_auth": True}, "/v1/key/create/": {"timeout": "30s"}}
+    kes = {"auth": "certificate", "admin": A, "key_prefix": "team-", "policies": policies, "api": api}
+    resources = topology.desired(load("name: a\nkeystore: {fs: {}}\n", {"kes": kes}, FIELDS), SITE)
+    (text,) = (filled.outline(resource.body) for resource in resources if resource.address == topology.KES_CONFIG)
+    check(text)
+    config = yaml.safe_load(text)
+    assert config["admin"] == {"identity": A}
+    assert config["tls"]["ca"] == "/certs/ca.crt"
+    assert set(config["policy"]) == {"minio", "operator", "app", "nobody"}
+    assert config["api"]["/v1/ready"] == {"skip_auth": True}
+    assert config["api"]["/v1/key/create/"] == {"timeout": "30s", "skip_auth": False}
+
+
 @pytest.mark.parametrize(
     "path",
     [

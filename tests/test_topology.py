@@ -27,6 +27,15 @@ KES_CERTIFICATE = {
     "minio__buckets": [{"name": "photos", "key": "photos-key"}],
     "minio__environment": {"MINIO_BROWSER": "off", "MINIO_AUDIT_WEBHOOK_AUTH_TOKEN_1": "env:TOKEN"},
 }
+KES_KNOBS = {
+    "kes__admin": "a" * 64,
+    "kes__key_prefix": "team-",
+    "kes__policies": {
+        "app": {"allow": ["/v1/key/*"], "deny": ["/v1/key/delete/*"], "identities": ["b" * 64, "c" * 64]},
+        "nobody": {},
+    },
+    "kes__api": {"/v1/ready": {"skip_auth": True}, "/v1/key/create/": {"timeout": "30s"}},
+}
 SPECS = {
     "fs": (SAMPLES / "fs.yaml", {}),
     "vault": (SAMPLES / "vault.yaml", {}),
@@ -37,6 +46,7 @@ SPECS = {
     "kes": (SAMPLES / "kes.yaml", {}),
     "kes-certificate": (SAMPLES / "kes.yaml", KES_CERTIFICATE),
     "certificate": (SAMPLES / "fs.yaml", {"kes__auth": "certificate"}),
+    "kes-knobs": (SAMPLES / "fs.yaml", KES_KNOBS),
 }
 
 

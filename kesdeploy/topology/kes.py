@@ -145,7 +145,7 @@ def _configuration(spec: Spec, site: Site, keystore: Contribution) -> Resource:
             "ca": "/certs/ca.crt" if certificates(spec) else "",
             "prefix": spec.kes.key_prefix,
             "policies": {name: policy.model_dump(mode="json") for name, policy in spec.kes.policies.items()},
-            "api": {path: route.model_dump(exclude_none=True) for path, route in spec.kes.api.items()},
+            "api": {path: route.model_dump() for path, route in spec.kes.api.items()},
             "cache": spec.kes.cache.model_dump(),
             "log": spec.kes.log.model_dump(),
             **({"former": {}} if site.retiring else {}),
