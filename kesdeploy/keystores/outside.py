@@ -170,7 +170,7 @@ class Outside:
 def secret(home: Home, name: str, source: str | None) -> str:
     """A secret that the user brought: where the spec says it is, or as it was kept once that place is gone.
 
-    UsageError when it is in neither, or KES could not be given it.
+    UsageError when it is in neither.
     """
     from kesdeploy import given
 
@@ -183,9 +183,6 @@ def secret(home: Home, name: str, source: str | None) -> str:
         value = kept
     if not value:
         raise UsageError(f"{name} is not known yet", hint="kesdeploy up asks for it, on a terminal")
-    if value.strip().startswith("${") and value.strip().endswith("}"):
-        # kesconf/config.go, env.UnmarshalYAML: no quoting helps.
-        raise UsageError(f"KES cannot be given this {name}", because="it takes ${…} for a variable of its environment")
     return value
 
 

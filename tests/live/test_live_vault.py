@@ -103,6 +103,19 @@ def test_version_1_and_an_approle_to_destroy(cli: Cli, user: User) -> None:
     assert user.admin("GET", f"old/{key}")["data"][key], "destroy removed the key in Vault"
 
 
+@pytest.mark.parametrize("secret", ["${HOME}", "${NOWHERE}"])
+def test_a_secret_id_that_looks_like_a_variable(cli: Cli, user: User, secret: str) -> None:
+    """KES would put its own environment's in its place, or end because there is none."""
+    where = ("engine=kv", f"prefix=minio/{cli.name}")
+    login = granted(cli, user, *where)
+    (role,) = (name for name in user.admin("LIST", "auth/approle/role")["data"]["keys"] if cli.name in name)
+    user.admin("POST", f"auth/approle/role/{role}/custom-secret-id", {"secret_id": secret})
+    (user.folder / "kes-secret-id").write_text(f"{secret}\n")
+    assert "proven" in cli("up", *flags(cli, user, user.bao.outer, *where, *login)).out
+    assert secret not in cli.read("config/kes/kes-config.yaml")
+    forget(cli)
+
+
 def test_namespace_transit_and_a_client_certificate(cli: Cli, user: User) -> None:
     where = ("namespace=team", "approle.namespace=/", f"transit.key={cli.name}", f"prefix=minio/{cli.name}")
     login = granted(cli, user, *where)
