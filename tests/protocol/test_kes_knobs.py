@@ -7,11 +7,14 @@ import time
 from contextlib import suppress
 
 import pytest
+from core_fixtures import SITE, spec_of
 from cryptography.hazmat.primitives.serialization import Encoding
 from world import Client, Kes, certificate, free_port
 
+from kesdeploy import topology
+from kesdeploy.filled import _rendered
 from kesdeploy.kes_config import check
-from kesdeploy.render import render
+from kesdeploy.render import as_yaml
 
 KEY = "team-default-key"
 
@@ -25,32 +28,28 @@ class Signed(Client):
         return self
 
 
-def started(world, **knobs):
-    """KES with the configuration that our own template makes of these knobs."""
-    port = free_port()
-    context = {
-        "keys": [KEY],
-        "admin": "disabled",
-        "ca": "",
-        "prefix": "",
-        "policies": {},
-        "api": {},
-        "former": {},
-        "minio_identity": world.minio.identity,
-        "operator_identity": world.operator.identity,
-        "cache": {"any": "5m", "unused": "30s", "offline": "0s"},
-        "log": {"error": "info", "audit": "info"},
-        "keystore": {"kind": "fs", "path": str(world.folder / f"keys-{port}")},
-        **knobs,
-    }
-    text = render("kes/kes-config.yaml.j2", context)
-    text = text.replace("0.0.0.0:7373", f"127.0.0.1:{port}")
-    for inside, name in (("/certs/private.key", "server.key"), ("/certs/public.crt", "server.crt")):
-        text = text.replace(inside, str(world.folder / name))
+def rendered(world, port, **kes):
+    """The configuration of KES that a spec with these knobs has, for this machine instead of a container."""
+    wanted = spec_of(**{f"kes__{name}": value for name, value in kes.items()})
+    (body,) = (r.body for r in topology.desired(wanted, SITE) if r.address == topology.KES_CONFIG)
+    text = _rendered(body, lambda ref: getattr(world, ref.name).identity)
     check(text)
+    files = {"private.key": "server.key", "public.crt": "server.crt", "ca.crt": "ca.crt"}
+    for inside, name in files.items():
+        text = text.replace(f"/certs/{inside}", str(world.folder / name))
+    return text.replace('"/keys"', f'"{world.folder}/keys-{port}"').replace("0.0.0.0:7373", f"127.0.0.1:{port}")
+
+
+def started(world, text, port):
+    """KES with this configuration. In its environment, X is an identity."""
     config = world.folder / f"knobs-{port}.yaml"
     config.write_text(text)
     return Kes(world, port, world.run("kes", ["server", "--config", str(config)], env={"X": "b" * 64}), config)
+
+
+def with_knobs(world, **kes):
+    port = free_port()
+    return started(world, rendered(world, port, **kes), port)
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +62,10 @@ def knobs(world, clients):
     allow = ["/v1/key/create/app-*", "/v1/key/generate/*", "/v1/key/list/*"]
     policies = {
         "app": {"allow": allow, "deny": ["/v1/key/generate/team-*"], "identities": [clients["app"].identity]},
-        "empty": {"allow": [], "deny": [], "identities": []},
+        "empty": {},
     }
-    api = {"/v1/ready": {"skip_auth": True, "timeout": "7s"}, "/v1/key/create/": {"skip_auth": False, "timeout": "20s"}}
-    kes = started(world, admin=clients["admin"].identity, prefix="team-", policies=policies, api=api)
+    api = {"/v1/ready": {"skip_auth": True, "timeout": "7s"}, "/v1/key/create/": {"timeout": "20s"}}
+    kes = with_knobs(world, admin=clients["admin"].identity, key_prefix="team-", policies=policies, api=api)
     kes.wait()
     for name in (KEY, "other"):
         assert kes.ask("PUT", f"/v1/key/create/{name}").status == 200
@@ -120,7 +119,7 @@ def test_an_open_route_lets_everybody_in_and_no_further(knobs):
 
 
 def test_only_certificates_of_our_authority(world, clients):
-    kes = started(world, ca=str(world.ca_file), admin=clients["admin"].identity)
+    kes = with_knobs(world, auth="certificate", admin=clients["admin"].identity)
     _until_served(lambda: kes.ask("GET", "/version", client=clients["admin"]))
     assert kes.ask("GET", "/v1/ready", client=clients["admin"]).status == 200
     assert kes.ask("GET", "/v1/ready", client=clients["nobody"]).status == 403
@@ -131,7 +130,7 @@ def test_only_certificates_of_our_authority(world, clients):
 
 
 def test_and_an_open_route_asks_for_none(world, clients):
-    kes = started(world, ca=str(world.ca_file), api={"/v1/ready": {"skip_auth": True, "timeout": None}})
+    kes = with_knobs(world, auth="certificate", api={"/v1/ready": {"skip_auth": True}})
     _until_served(lambda: kes.ask("GET", "/v1/ready", client="nobody"))
     assert kes.ask("GET", "/v1/ready", client=clients["nobody"]).status == 200
     assert kes.ask("GET", "/v1/status", client="nobody").status == 400
@@ -148,32 +147,19 @@ def _until_served(ask):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize(("admin", "known"), [("${X}", "${X}"), (" ${ X } ", " ${ X } "), ("x${X}", "x${X}")])
-def test_a_value_that_looks_like_a_variable_stays_what_it_is(world, admin, known, monkeypatch):
-    """As secrets in a keystore's section do. Our check takes no such identity, KES takes any text."""
-    monkeypatch.setattr("test_kes_knobs.check", lambda _: None)
-    kes = started(world, admin=admin)
+@pytest.mark.parametrize("value", ["${X}", " ${ X } ", "x${X}"])
+def test_a_value_that_looks_like_a_variable_stays_what_it_is(world, value):
+    """As secrets in a keystore's section do. An identity is what KES tells again."""
+    port = free_port()
+    kes = started(world, rendered(world, port).replace('"disabled"', as_yaml(value)), port)
     kes.wait()
-    assert known in kes.ask("GET", "/v1/identity/list/").json["identities"]
+    assert value in kes.ask("GET", "/v1/identity/list/").json["identities"]
 
 
 @pytest.mark.parametrize("written", ["${X}", '"${X}"', "'${X}'", '!!str "${X}"', '"\\x24{X}"'])
 def test_and_no_quotes_would_have_kept_it(world, written):
     """The trap itself: why it is written as base64."""
     port = free_port()
-    config = world.folder / f"bare-{port}.yaml"
-    config.write_text(BARE.format(port=port, folder=world.folder, operator=world.operator.identity, admin=written))
-    kes = Kes(world, port, world.run("kes", ["server", "--config", str(config)], env={"X": "b" * 64}), config)
+    kes = started(world, rendered(world, port).replace('"disabled"', written), port)
     kes.wait()
     assert "b" * 64 in kes.ask("GET", "/v1/identity/list/").json["identities"]
-
-
-BARE = """
-version: v1
-address: 127.0.0.1:{port}
-admin:
-  identity: {admin}
-tls: {{key: "{folder}/server.key", cert: "{folder}/server.crt"}}
-policy: {{operator: {{allow: ["/v1/*"], identities: [{operator}]}}}}
-keystore: {{fs: {{path: "{folder}/keys-{port}"}}}}
-"""
