@@ -78,18 +78,23 @@ def wait_served(deployment: Deployment, address: str) -> None:
 
     Raises CertificateError after the deployment's timeout; the old certificate then still serves.
     """
-    from kesdeploy.clients import served_certificate
-
     part = address.partition("/")[2]
     issued = pki.describe(deployment.home.path(f"certs/{part}/public.crt").read_bytes()).serial
-    port, client = services.port(deployment.spec, part), deployment.home.identity("minio")
     deadline = time.monotonic() + deployment.timeout
-    while (
-        pki.describe(served_certificate(services.reach(deployment.spec), port, timeout=5, client=client)).serial
-        != issued
-    ):
+    while (because := _not_served(deployment, part, issued)) is not None:
         if time.monotonic() > deadline:
-            raise CertificateError(
-                f"{part} still serves its old certificate", hint=f"kesdeploy logs -n {deployment.name}"
-            )
+            hint = f"kesdeploy logs -n {deployment.name}"
+            raise CertificateError(f"{part} still serves its old certificate", because=because, hint=hint)
         time.sleep(0.05)
+
+
+def _not_served(deployment: Deployment, part: str, serial: str) -> str | None:
+    """None once it serves the certificate of this serial; else why it cannot be asked, or nothing."""
+    from kesdeploy.clients import served_certificate
+
+    port, client = services.port(deployment.spec, part), deployment.home.identity("minio")
+    try:
+        there = served_certificate(services.reach(deployment.spec), port, timeout=5, client=client)
+    except ServiceError as error:  # a busy machine: the next look may be answered
+        return error.because
+    return None if pki.describe(there).serial == serial else ""

@@ -114,3 +114,18 @@ def test_the_old_certificate_is_no_success(here, monkeypatch):
     here.rewire(monkeypatch)
     here.up()
     assert here.plan().empty
+
+
+def test_a_server_that_is_too_busy_to_answer_is_asked_again(here, monkeypatch):
+    leaf = here.home.path("certs/kes-server/public.crt").read_bytes()
+    looks = iter([ServiceError("it does not answer", because="time-out"), leaf])
+
+    def served(*_, **__):
+        look = next(looks)
+        if isinstance(look, ServiceError):
+            raise look
+        return look
+
+    monkeypatch.setattr("kesdeploy.clients.served_certificate", served)
+    gate.wait_served(here.deployment, "certificate/kes-server")
+    assert next(looks, None) is None
