@@ -157,5 +157,15 @@ def _has(spec: ContainerSpec | PodSpec, port: int) -> bool:
     return isinstance(spec, PodSpec) and port in {published.host for published in spec.ports}
 
 
+class ArchivingEngine(MemoryEngine):
+    """One whose archives say what was saved: a line a reference."""
+
+    def save(self, references: tuple[str, ...], archive: Path) -> None:
+        archive.write_text("\n".join(references))
+
+    def load(self, archive: Path) -> tuple[str, ...]:
+        return tuple(archive.read_text().split("\n"))
+
+
 def _carries(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return all(name in labels and (not value or labels[name] == value) for name, value in wanted.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from memory_engine import MemoryEngine
+from memory_engine import ArchivingEngine
 
 from kesdeploy import image_store
 from kesdeploy.catalogue import catalogue
@@ -14,24 +14,14 @@ KES, SECOND = (source.reference for source in catalogue()["kes"].sources)
 MINIO = catalogue()["minio"].sources[0].reference
 
 
-class Store(MemoryEngine):
-    """A local store that remembers what was saved and loaded."""
-
-    def save(self, references, archive):
-        archive.write_text("\n".join(references))
-
-    def load(self, archive):
-        return tuple(archive.read_text().split("\n"))
-
-
 @pytest.fixture
-def store(monkeypatch) -> Store:
-    made = Store()
+def store(monkeypatch) -> ArchivingEngine:
+    made = ArchivingEngine()
     monkeypatch.setattr(image_store, "open_engine", lambda _: made)
     return made
 
 
-def _has(store: Store, *references: str) -> None:
+def _has(store: ArchivingEngine, *references: str) -> None:
     store.known |= {r: Image(r, (r,), "", 1, "amd64", {}) for r in references}
 
 
