@@ -44,9 +44,16 @@ class Load:
 
 
 @contextmanager
-def load(cli: Cli, *, writers: int = 4, readers: int = 4, patient: bool = False) -> Iterator[Load]:
-    """Until the block ends. The clients do not retry: one lost request is one error. `patient`: as the SDK does."""
+def load(
+    cli: Cli, *, writers: int = 4, readers: int = 4, patient: bool = False, login: tuple[str, str] | None = None
+) -> Iterator[Load]:
+    """Until the block ends. The clients do not retry: one lost request is one error. `patient`: as the SDK does.
+
+    login: access key and secret key of somebody else than root.
+    """
     env, found, over, numbers = credentials(cli), Load(), threading.Event(), itertools.count()
+    if login:
+        env |= {"AWS_ACCESS_KEY_ID": login[0], "AWS_SECRET_ACCESS_KEY": login[1]}
     client(env).make_bucket(BUCKET)
     client(env).put_object(BUCKET, "first", io.BytesIO(BODY), len(BODY))
 
