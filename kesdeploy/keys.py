@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kesdeploy import pki, protection, services
+from kesdeploy import drives, pki, services
 from kesdeploy.ensure import FORBIDDEN, NOT_FOUND, fingerprint_file
 from kesdeploy.errors import DataProtected, ServiceError
 from kesdeploy.kes_log import explained
@@ -31,7 +31,7 @@ def _find_or_create(deployment: Deployment, kes: Kes, key: str) -> None:
             raise _not_allowed(deployment, key, error) from error
         if error.status != NOT_FOUND:
             raise
-        _refuse_to_replace(deployment, key)
+        refuse_to_replace(deployment, key)
         _create(deployment, kes, key)
 
 
@@ -79,7 +79,8 @@ def _not_allowed(deployment: Deployment, key: str, error: ServiceError) -> Servi
     )
 
 
-def _refuse_to_replace(deployment: Deployment, key: str) -> None:
+def refuse_to_replace(deployment: Deployment, key: str) -> None:
+    """Raises DataProtected when data was encrypted with a key of this name, which KES does not have."""
     if fingerprint_file(deployment, key).exists() or _data_needs(deployment, key):
         raise DataProtected(
             f"the key {key!r} is gone from the keystore, and a new one would not open the data that is here",
@@ -89,8 +90,7 @@ def _refuse_to_replace(deployment: Deployment, key: str) -> None:
 
 
 def _data_needs(deployment: Deployment, key: str) -> bool:
-    """Whether objects are here that were written with this key, as far as the disk and the spec tell."""
+    """Whether objects are here that only this key opens, as far as the disk tells."""
     if key == deployment.spec.key_name and deployment.holds_data:
         return True
-    buckets = (bucket.name for bucket in deployment.spec.minio.buckets if bucket.key == key)
-    return any(protection.bucket_holds_objects(deployment.home, name) for name in buckets)
+    return bool(drives.usage(deployment.spec, deployment.home, key).objects)

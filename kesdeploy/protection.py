@@ -127,11 +127,6 @@ def outdated(deployment: Deployment, fingerprint: Path) -> str:
     return ""
 
 
-def bucket_holds_objects(home: Home, bucket: str) -> bool:
-    """Whether any drive has an object of the bucket."""
-    return any(next((drive / bucket).rglob("xl.meta"), None) for drive in home.drives())
-
-
 def sealed_configuration(home: Home) -> tuple[str, str] | None:
     """The key's name and the ciphertext (base64) in MinIO's own configuration: a fingerprint that is always there."""
     for path in (drive / CONFIG / "xl.meta" for drive in home.drives()):

@@ -19,8 +19,19 @@ ROOT = Path(__file__).parents[1]
 NAMES = (
     *("init", "import", "up", "plan", "render", "start", "stop", "down", "destroy", "status", "list", "verify", "logs"),
     *("policy", "rotate-certs", "rotate-credentials", "schema", "env", "mc", "kes", "doctor", "images"),
+    *("key", "bucket"),
 )
-COMMANDS = [(), *((name,) for name in NAMES), *(("images", name) for name in ("list", "load", "save"))]
+IMAGES = ("list", "load", "save")
+KEYS = ("create", "list", "info", "import", "encrypt", "decrypt", "dek", "delete")
+BUCKETS = ("create", "list", "encrypt", "rewrap", "check")
+COMMANDS = [
+    (),
+    *((name,) for name in NAMES),
+    *(("images", name) for name in IMAGES),
+    *(("key", name) for name in KEYS),
+    *(("bucket", name) for name in BUCKETS),
+    *(("bucket", "encrypt", name) for name in ("set", "clear", "show")),
+]
 Done = subprocess.CompletedProcess[str]
 
 

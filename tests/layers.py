@@ -17,10 +17,12 @@ PACKAGE = "kesdeploy"
 # to a lower layer, or stay among neighbours; a neighbour may not lead back (no cycles).
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__", "cli", "cli.*"),
+    ("confirming",),
     ("asking", "checkup", "importing", "importing.*"),
     ("wizard", "interview", "lacking"),
     ("console", "complaint", "hidden", "live", "prompt", "blocks", "terminal"),
     ("recredential", "rotation"),
+    ("keyring", "keyring.*", "buckets", "buckets.*"),
     ("deploy", "overview", "environment", "foreground", "toolbox", "image_store", "teardown", "granting"),
     ("opening", "choosing", "clash", "handover", "doctor", "doctor.*"),
     ("apply", "verify", "strangers"),

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from core_fixtures import World, spec_of, world
+from xl import meta, store, version
 
 from kesdeploy import ensure, keys, pki, services
 from kesdeploy.errors import CertificateError, DataProtected, KesdeployError, ServiceError, SpecError, UsageError
@@ -189,6 +190,16 @@ def test_a_default_key_under_data_is_never_made_again_even_without_a_fingerprint
         _ensure_key(here)
     _ensure_key(here, "a-new-bucket-key")
     assert set(here.kes.keys) == {"a-new-bucket-key"}
+
+
+def test_a_key_that_objects_need_is_never_made_again_even_without_a_fingerprint(here):
+    """Of a bucket that now gets another key, the objects still need the old one, and not the new one."""
+    store(here.home.path("minio"), "photos", "cat", meta(version("sse-kms", "old-key")))
+    here.want(minio__buckets=[{"name": "photos", "key": "new-key"}])
+    with pytest.raises(DataProtected, match="old-key"):
+        _ensure_key(here, "old-key")
+    _ensure_key(here, "new-key")
+    assert set(here.kes.keys) == {"new-key"}
 
 
 @pytest.mark.parametrize("broken", ["denied", "silent"])

@@ -81,19 +81,6 @@ def test_as_many_drives_as_before_are_fine(here, drives):
 # --- what the disk tells
 
 
-@pytest.mark.parametrize("place", ["photos/cat/xl.meta", "photos/a/b/c/xl.meta", "d2/photos/cat/xl.meta"])
-def test_an_object_of_a_bucket_is_seen_on_any_drive(here, place):
-    assert not protection.bucket_holds_objects(here.home, "photos")
-    here.home.write(f"minio/{place}", b"x")
-    assert protection.bucket_holds_objects(here.home, "photos")
-    assert not protection.bucket_holds_objects(here.home, "phot")
-
-
-def test_an_empty_bucket_holds_nothing(here):
-    here.home.make("minio/photos/folder")
-    assert not protection.bucket_holds_objects(here.home, "photos")
-
-
 @pytest.mark.parametrize("drive", ["", "d3/"])
 def test_minios_own_configuration_names_its_key(here, drive):
     here.home.write(f"minio/{drive}{protection.CONFIG}/xl.meta", CONFIG)

@@ -10,7 +10,18 @@ from inspect import cleandoc
 
 import typer
 
-from kesdeploy.cli import access, certificates, credentials, images, imports, inspect, lifecycle, machine
+from kesdeploy.cli import (
+    access,
+    buckets,
+    certificates,
+    credentials,
+    images,
+    imports,
+    inspect,
+    keys,
+    lifecycle,
+    machine,
+)
 from kesdeploy.cli.refusing import Refused, refused
 
 HELP = """A working, proven MinIO with server-side encryption (MinIO + KES + a KMS), on Podman, in one command.
@@ -29,11 +40,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for family in (lifecycle, imports, inspect, certificates, credentials, access, images, machine):
+for family in (lifecycle, imports, inspect, keys, buckets, certificates, credentials, access, images, machine):
     family.add_to(app)
-for command in app.registered_commands:
-    # A paragraph after \b keeps its lines: examples are there to be copied.
-    command.help = cleandoc(command.callback.__doc__ or "").replace("\n\nExample", "\n\n\b\nExample")
+
+
+def _keep_examples(family: typer.Typer) -> None:
+    """Examples are there to be copied: they keep their lines, as every paragraph does after a backspace."""
+    for command in family.registered_commands:
+        command.help = cleandoc(command.callback.__doc__ or "").replace("\n\nExample", "\n\n\b\nExample")
+    for group in family.registered_groups:
+        if group.typer_instance:
+            _keep_examples(group.typer_instance)
+
+
+_keep_examples(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -108,6 +108,14 @@ class Kes:
         body = self._door.demand("PUT", f"/v1/key/generate/{_part(name)}", what, body={"context": _b64(context)}).json()
         return DataKey(base64.b64decode(body["plaintext"]), base64.b64decode(body["ciphertext"]))
 
+    def encrypt(self, name: str, plaintext: bytes, context: bytes = b"") -> bytes:
+        """The ciphertext; of less than a megabyte together, in base64."""
+        body = {"plaintext": _b64(plaintext), "context": _b64(context)}
+        answer = self._door.demand(
+            "PUT", f"/v1/key/encrypt/{_part(name)}", f"KES does not encrypt with {name!r}", body=body
+        )
+        return base64.b64decode(answer.json()["ciphertext"])
+
     def decrypt(self, name: str, ciphertext: bytes, context: bytes = b"") -> bytes:
         """ServiceError 400 when another key made it, 404 when there is no such key."""
         body = {"ciphertext": _b64(ciphertext), "context": _b64(context)}

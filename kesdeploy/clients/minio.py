@@ -121,6 +121,10 @@ class Minio:
             http_client=self._door.pool,
         )
 
+    def buckets(self) -> list[str]:
+        with _translated("MinIO does not list its buckets"):
+            return [bucket.name for bucket in self.s3.list_buckets()]
+
     def ensure_bucket(self, bucket: str) -> None:
         with _translated(f"MinIO does not create the bucket {bucket!r}"):
             if not self.s3.bucket_exists(bucket_name=bucket):

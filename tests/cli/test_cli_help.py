@@ -21,10 +21,13 @@ def test_every_command_explains_itself(command):
     assert lines[2].strip().endswith((".", ":", ",")) or len(lines[2].strip()) > 60, "a sentence says what it does"
 
 
-@pytest.mark.parametrize("command", [("up",), ("init",), ("env",), ("mc",), ("kes",)], ids="-".join)
+WITH_EXAMPLES = [("up",), ("init",), ("env",), ("mc",), ("kes",), ("key", "list"), ("bucket", "encrypt", "set")]
+
+
+@pytest.mark.parametrize("command", WITH_EXAMPLES, ids="-".join)
 def test_examples_keep_their_lines(command):
     lines = [line.strip() for line in run(*command, "--help").stdout.splitlines()]
-    examples = [line for line in lines[1:] if f"kesdeploy {command[0]}" in line]
+    examples = [line for line in lines[1:] if f"kesdeploy {' '.join(command)}" in line]
     assert examples
     assert all(line.count("kesdeploy") == 1 for line in examples)
 
@@ -51,12 +54,16 @@ def test_the_version():
     assert done.stdout.startswith("kesdeploy ")
 
 
+def names_in(family, above=()):
+    for command in family.registered_commands:
+        yield (*above, command.name or command.callback.__name__)
+    for group in family.registered_groups:
+        yield (*above, group.name)
+        yield from names_in(group.typer_instance, (*above, group.name))
+
+
 def test_every_command_is_looked_at():
-    names = {(command.name or command.callback.__name__,) for command in app.registered_commands}
-    for group in app.registered_groups:
-        inner = group.typer_instance.registered_commands
-        names |= {(group.name,)} | {(group.name, command.name or command.callback.__name__) for command in inner}
-    assert names | {()} == set(COMMANDS)
+    assert {(), *names_in(app)} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])

@@ -1,0 +1,56 @@
+"""Bytes that a command is given, which may be secret: from a file, standard input or a variable, never as a word."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import IO
+
+from kesdeploy.errors import UsageError
+
+STDIN = "-"
+
+
+def payload(source: str, what: str, *, most: int, longer: str = "") -> bytes:
+    """The bytes at @FILE, env:NAME, or - for standard input. UsageError for anything else, which is not repeated.
+
+    longer: what to do with more bytes than `most`.
+    """
+    if source == STDIN:
+        found = _stdin(most + 1)
+    elif source.startswith("@"):
+        found = _file(source.removeprefix("@"), most + 1)
+    elif source.startswith("env:"):
+        found = os.environb.get(os.fsencode(source.removeprefix("env:")), b"")
+    else:
+        raise UsageError(
+            f"the {what} itself does not belong on a command line, where others can read it",
+            hint="@FILE, env:NAME, or - for standard input",
+        )
+    if not found:
+        raise UsageError(f"no {what} in {source}", because="there is nothing", hint="@FILE, env:NAME, or - for stdin")
+    if len(found) > most:
+        hint = longer or f"is {source} the right one?"
+        raise UsageError(f"the {what} is too long", because=f"more than {most} bytes", hint=hint)
+    return found
+
+
+def context(text: str) -> bytes:
+    """What a ciphertext is bound to: a text, or the content of @FILE."""
+    return payload(text, "context", most=100_000) if text.startswith("@") else os.fsencode(text)
+
+
+def _file(path: str, most: int) -> bytes:
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            return file.read(most)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UsageError(f"cannot read {path[:200]!r}", because=getattr(error, "strerror", "") or str(error)) from None
+
+
+def _stdin(most: int) -> bytes:
+    if sys.stdin is None:  # closed from the start
+        return b""
+    stream: IO[bytes] | None = getattr(sys.stdin, "buffer", None)
+    return stream.read(most) if stream else sys.stdin.read(most).encode()
