@@ -27,7 +27,7 @@ _NEVER: dict[object, str] = {
     "enclave": "KES has no enclaves: they are of MinIO's commercial KMS, and of a KES mode that was removed in 2023. "
     "What keeps keys apart here is a deployment of its own, or kes.key_prefix",
     "keys": "KES reads it and creates none; kesdeploy creates key_name and the keys of minio.buckets",
-    "root": "KES calls it admin.identity since 2021, and ignores this name; write kes.admin",
+    "root": "KES calls it admin.identity since 2021, and ignores this name since 2022; write kes.admin",
 }
 """Keys that people know from elsewhere, and why there are none here."""
 

@@ -81,6 +81,15 @@ def test_a_path_that_an_older_kes_does_not_have():
         topology.desired(wanted, _site(OLD))
 
 
+def test_azure_without_credentials_needs_a_kes_that_finds_them():
+    azure = "name: a\nkey_name: k\nkeystore: {azure: {endpoint: 'https://demo-keys.vault.azure.net'%s}}\n"
+    alone, named = azure % "", azure % ", managed_identity: {client_id: 7c9e6679-7425-40de-944b-e07fc1f90ae7}"
+    for text, version in ((alone, NEW), (named, NEW), (named, OLD)):
+        topology.desired(spec_of(text), _site(version))
+    with pytest.raises(UsageError, match="does not log in to Azure as the machine"):
+        topology.desired(spec_of(alone), _site(OLD))
+
+
 def test_everything_else_is_the_same_for_both():
     def bodies(version):
         return [resource.digest for resource in topology.desired(spec_of(), _site(version))]

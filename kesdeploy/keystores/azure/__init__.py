@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from kesdeploy.errors import UsageError
+from kesdeploy.kes_versions import generation
 from kesdeploy.keystores.azure import proof
 from kesdeploy.keystores.azure.fields import PUBLIC, AzureFields, cloud
 from kesdeploy.keystores.outside import Credential, Outside, at
@@ -17,7 +19,7 @@ from kesdeploy.keystores.words import Habits, Question
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kesdeploy.keystores.words import Work
+    from kesdeploy.keystores.words import Contribution, Site, Work
     from kesdeploy.spec import KeystoreFields, Spec
 
 SECRET = Credential(
@@ -90,6 +92,16 @@ class Azure(Outside):
             "credentials": {"tenant_id": login.tenant_id, "client_id": login.client_id} if login else None,
             "managed_identity": {"client_id": identity.client_id} if identity else None,
         }
+
+    def contribute(self, spec: Spec, site: Site) -> Contribution:
+        found, version = of(spec), site.images["kes"].version
+        if not (found.credentials or found.managed_identity or generation(version).finds_azure_credentials):
+            raise UsageError(
+                f"KES {version} does not log in to Azure as the machine that it runs on",
+                because="it ends without credentials and managed_identity",
+                hint="keystore.azure.managed_identity.client_id, or leave images.kes out of the spec",
+            )
+        return super().contribute(spec, site)
 
     def environment(self, spec: Spec) -> Mapping[str, str]:
         where = cloud(of(spec).endpoint)
