@@ -72,7 +72,7 @@ PURE = (
     "errors",
 )
 IMPURE = re.compile(
-    r"(os|sys|time|subprocess|socket|ssl|select|pathlib|io|shutil|tempfile|glob|threading|asyncio|random|secrets|urllib\.request"
+    r"(os|sys|time|subprocess|socket|ssl|select|pathlib(?!\.PurePath$)|io|shutil|tempfile|glob|threading|asyncio|random|secrets|urllib\.request"
     r"|http|requests|urllib3|httpx|podman|docker|hvac|minio|importlib)(\.|$)"
 )
 EXITS = {
