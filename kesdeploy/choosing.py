@@ -99,7 +99,8 @@ def site(deployment: Deployment, images: Mapping[str, Pinned]) -> Site:
     # A rootless engine maps its user to root inside; with a rootful one, files stay the folder's owner's.
     user = "0:0" if deployment.engine.info().rootless else deployment.home.owner()
     picks = {component: Pick(pin.id or pin.reference, pin.entrypoint, pin.version) for component, pin in images.items()}
-    return Site(str(deployment.home.root), user, picks, identities.retiring(deployment.home))
+    home = deployment.home
+    return Site(str(home.root), user, picks, identities.retiring(home), protection.guarded(home))
 
 
 def desired(deployment: Deployment, images: Mapping[str, Pinned]) -> tuple[Resource, ...]:

@@ -67,6 +67,8 @@ def ensure_container(deployment: Deployment, resource: Resource, change: Change)
         # Slow to import, and wanted next, for the proof: while MinIO starts, it costs nothing.
         import minio  # noqa: F401
     wait_ready(deployment, body)
+    if body.component == "kes":
+        gate.still_the_keys(deployment)
     deployment.state.has_loaded(resource.address, body.uses, as_of)
 
 

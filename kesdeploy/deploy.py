@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kesdeploy import apply, choosing, clash, containers, handover, observe, opening, protection, topology
 from kesdeploy.cautions import cautions
 from kesdeploy.deployment import ADDRESS, Deployment
-from kesdeploy.errors import Problem, UsageError
+from kesdeploy.errors import DataProtected, Problem, UsageError
 from kesdeploy.home import SPEC_FILE, Home
 from kesdeploy.plan import Plan, Seen, Verb, diff
 from kesdeploy.resources import Container, File, Resource
@@ -37,6 +37,7 @@ def up(wish: Wish, report: Reporter) -> Result:
             plan = _plan(deployment, wanted)
             clash.refuse_taken_ports(deployment, plan)
             _preflight(deployment, plan)
+        before = home.read(SPEC_FILE)
         record(deployment)
         if wish.config:
             report.note(f"the spec is kept in {home.spec}: from now on, that is the one to edit")
@@ -45,7 +46,8 @@ def up(wish: Wish, report: Reporter) -> Result:
             reached = ", ".join(name.removesuffix("_port") for name in ports)
             report.warn(f"published on {deployment.spec.network.bind}: other machines can reach {reached}")
         _caution(deployment)
-        apply.apply(plan, deployment)
+        with _kept_unless_refused(home, before):
+            apply.apply(plan, deployment)
         _wait_for_minio(deployment, wanted, plan)
         finished = handover.finish(deployment, wanted, plan)
         checks = (*finished, *_proved(deployment, wanted, plan))
@@ -174,6 +176,17 @@ def record(deployment: Deployment) -> None:
     engine, kms = deployment.engine.info().name, deployment.spec.kms
     if (deployment.state.value.engine, deployment.state.value.keystore) != (engine, kms):
         deployment.state.update(lambda s: replace(s, engine=engine, keystore=kms))
+
+
+@contextmanager
+def _kept_unless_refused(home: Home, before: bytes | None) -> Iterator[None]:
+    """A spec that would lose data does not stay: the next command goes on with the one before."""
+    try:
+        yield
+    except DataProtected:
+        if before is not None:
+            home.write(SPEC_FILE, before, 0o644)
+        raise
 
 
 def _plan(deployment: Deployment, wanted: tuple[Resource, ...]) -> Plan:

@@ -72,7 +72,7 @@ class Deployment:
     @property
     def holds_data(self) -> bool:
         """Whether MinIO has written anything that a lost key would make unreadable."""
-        return any((drive / ".minio.sys" / "config").exists() for drive in self.home.drives())
+        return self.home.holds_data
 
     def image_of(self, container: Container) -> str:
         """What a container runs, as it was chosen for its component.

@@ -6,9 +6,10 @@ import base64
 import hashlib
 import json
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from kesdeploy import filled, given, home, identities, pki, protection, services
+from kesdeploy import filled, fingerprints, given, home, identities, loss, pki, protection, services
 from kesdeploy.errors import CertificateError, DataProtected, KesdeployError, ServiceError
 from kesdeploy.resources import (
     Authority,
@@ -129,7 +130,7 @@ def ensure_file(deployment: Deployment, resource: Resource, _: Change) -> None:
 
 
 def fingerprint_file(deployment: Deployment, key: str) -> Path:
-    return deployment.home.secret(f"fingerprint-{key}.json")
+    return fingerprints.file(deployment.home, key)
 
 
 def ensure_fingerprint(deployment: Deployment, resource: Resource, _: Change) -> None:
@@ -153,6 +154,7 @@ def ensure_fingerprint(deployment: Deployment, resource: Resource, _: Change) ->
         "ciphertext": base64.b64encode(key.ciphertext).decode(),
         "sha256": hashlib.sha256(key.plaintext).hexdigest(),
         "made": deployment.now.isoformat(timespec="seconds"),
+        "origin": asdict(fingerprints.now(deployment, resource.body.key)),
     }
     path = fingerprint_file(deployment, resource.body.key)
     home.write_private(path, json.dumps(document, indent=1).encode())
@@ -198,7 +200,7 @@ def _check_by_configuration(deployment: Deployment, kes: Kes) -> None:
         kes.decrypt(name, base64.b64decode(ciphertext), protection.CONFIG_CONTEXT)
     except ServiceError as error:
         if error.status in (BAD_REQUEST, NOT_FOUND):
-            raise _other_key(name, error) from error
+            raise loss.of(deployment, name, error) from error
         raise
 
 
@@ -213,10 +215,10 @@ def check_fingerprint(deployment: Deployment, key: str) -> None:
         plaintext = kes.decrypt(key, ciphertext, FINGERPRINT_CONTEXT)
     except ServiceError as error:
         if error.status in (BAD_REQUEST, NOT_FOUND):
-            raise _other_key(key, error) from error
+            raise loss.of(deployment, key, error) from error
         raise
     if hashlib.sha256(plaintext).hexdigest() != digest:
-        raise _other_key(key, KesdeployError("it opens the fingerprint to something else"))
+        raise loss.of(deployment, key, KesdeployError("it opens the fingerprint to something else"))
 
 
 def _kept(path: Path, key: str) -> tuple[bytes, str]:
@@ -230,14 +232,6 @@ def _kept(path: Path, key: str) -> tuple[bytes, str]:
             because=f"{path}: {error!r}",
             hint=f"put {path.name} back from your copy of secrets/",
         ) from error
-
-
-def _other_key(key: str, error: KesdeployError) -> DataProtected:
-    return DataProtected(
-        f"MinIO is not started: the keystore does not hold the key {key!r} that encrypted the data here",
-        because=error.because or error.what,
-        hint="bring back the keystore that held it (kes/, vault/, or the external KMS), then: kesdeploy up",
-    )
 
 
 def ensure_bucket(deployment: Deployment, resource: Resource, _: Change) -> None:

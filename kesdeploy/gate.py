@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from kesdeploy import pki, services
-from kesdeploy.ensure import FINGERPRINT_CONTEXT, check_fingerprint, fingerprint_file
-from kesdeploy.errors import CertificateError, ServiceError
+from kesdeploy import fingerprints, pki, protection, proven, services
+from kesdeploy.ensure import FINGERPRINT_CONTEXT, check_fingerprint
+from kesdeploy.errors import CertificateError, DataProtected, ServiceError
 from kesdeploy.kes_log import explained
 
 if TYPE_CHECKING:
@@ -27,12 +27,39 @@ def before_minio(deployment: Deployment) -> None:
     forget_keys(deployment)
     kes = services.kes(deployment.spec, deployment.home, identity="minio")
     with explained(deployment):
+        _the_very_keys(deployment)
         data_key = kes.generate(deployment.spec.key_name, FINGERPRINT_CONTEXT)
         kes.decrypt(deployment.spec.key_name, data_key.ciphertext, FINGERPRINT_CONTEXT)
-    for path in sorted(deployment.home.path("secrets").glob("fingerprint-*.json")):
-        key = path.name.removeprefix("fingerprint-").removesuffix(".json")
-        assert path == fingerprint_file(deployment, key)
+    _proven(deployment)
+
+
+def _the_very_keys(deployment: Deployment) -> None:
+    """That the keystore holds every key of the data. Ask a KES that has forgotten its cache."""
+    for key in protection.guarded(deployment.home):
         check_fingerprint(deployment, key)
+        fingerprints.follow(deployment, key)
+
+
+def _proven(deployment: Deployment) -> None:
+    if not services.elsewhere(deployment.spec) and proven.differs(deployment.home):
+        proven.keep(deployment.home)
+
+
+def still_the_keys(deployment: Deployment) -> None:
+    """For a KES that read another configuration: MinIO may be running, and must not be left without its keys.
+
+    Raises DataProtected when the keystore there holds them not; KES then goes on as it was proven last.
+    """
+    if not proven.differs(deployment.home):
+        return
+    try:
+        with explained(deployment):
+            _the_very_keys(deployment)
+    except DataProtected:
+        if proven.put_back(deployment.home):
+            forget_keys(deployment)
+        raise
+    proven.keep(deployment.home)
 
 
 def forget_keys(deployment: Deployment) -> bool:
@@ -71,6 +98,7 @@ def refresh_kes(deployment: Deployment) -> None:
     kes = services.kes(deployment.spec, deployment.home)
     for name in ("minio", "operator"):
         kes.describe_identity(pki.identity(deployment.home.identity(name)[0].read_bytes()))
+    still_the_keys(deployment)
 
 
 def wait_served(deployment: Deployment, address: str) -> None:

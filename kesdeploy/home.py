@@ -117,6 +117,11 @@ class Home:
         minio = self.root / "minio"
         return (minio, *sorted(minio.glob("d*")))
 
+    @property
+    def holds_data(self) -> bool:
+        """Whether MinIO has written anything that a lost key would make unreadable."""
+        return any((drive / ".minio.sys" / "config").exists() for drive in self.drives())
+
     def owner(self) -> str:
         """`uid:gid` of the folder (of the user who runs us while there is none)."""
         status = self.root.stat() if self.exists else None

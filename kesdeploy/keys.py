@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kesdeploy import drives, pki, services
+from kesdeploy import drives, loss, pki, services
 from kesdeploy.ensure import FORBIDDEN, NOT_FOUND, fingerprint_file
-from kesdeploy.errors import DataProtected, ServiceError
+from kesdeploy.errors import ServiceError
 from kesdeploy.kes_log import explained
 from kesdeploy.resources import Key, Resource
 
@@ -82,10 +82,8 @@ def _not_allowed(deployment: Deployment, key: str, error: ServiceError) -> Servi
 def refuse_to_replace(deployment: Deployment, key: str) -> None:
     """Raises DataProtected when data was encrypted with a key of this name, which KES does not have."""
     if fingerprint_file(deployment, key).exists() or _data_needs(deployment, key):
-        raise DataProtected(
-            f"the key {key!r} is gone from the keystore, and a new one would not open the data that is here",
-            because="KES says: key does not exist",
-            hint="bring back the keystore that held it (kes/, vault/, or the external KMS), then: kesdeploy up",
+        raise loss.of(
+            deployment, key, ServiceError(f"KES has no key {key!r}", because="key does not exist", status=NOT_FOUND)
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import admitted, given, keystores, spec, topology, yamltext
+from kesdeploy import admitted, given, keystores, protection, spec, topology, yamltext
 from kesdeploy.deployment import FOLDER, Deployment, clock
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.errors import DataProtected, UsageError
@@ -108,8 +108,15 @@ def layers(wish: Wish, home: Home) -> tuple[dict[str, Any], dict[str, Any], str]
         # Another KMS takes the place of the one in the file; data is guarded elsewhere.
         body["keystore"] = {}
     body.setdefault("name", home.name)
+    _refuse_no_keystore(home, body, over)
     over = admitted.laid_over({**over, "name": home.name} if wish.name else over)
     return admitted.resolved(body), over, where
+
+
+def _refuse_no_keystore(home: Home, body: Mapping[str, Any], over: Mapping[str, Any]) -> None:
+    given = over.get("keystore", body.get("keystore"))
+    if home.ours and not given and not any(path.startswith("keystore.") for path in over):
+        protection.refuse_no_keystore(home)
 
 
 def load(wish: Wish, home: Home) -> Spec:

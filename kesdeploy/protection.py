@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
 from kesdeploy import kes_versions
 from kesdeploy.errors import DataProtected
@@ -29,26 +30,68 @@ def refuse(deployment: Deployment) -> None:
         _keystore(deployment)
         _key(deployment)
         _drives(deployment)
+        _lacking(deployment)
+
+
+def refuse_no_keystore(home: Home) -> None:
+    """Raises DataProtected when data is here, for a spec that names no KMS any more."""
+    if home.holds_data:
+        was = next(iter(_keystores(home)), "")
+        raise DataProtected(
+            f"the data of {home.name!r} is encrypted, and MinIO cannot read it without a KMS",
+            because=f"the spec names no keystore any more{f'; it was {was!r}' if was else ''}",
+            hint=_name_again(home, was),
+        )
+
+
+def _name_again(home: Home, kind: str) -> str:
+    """How the keystore comes back into the spec: as the fingerprints remember it."""
+    sections = [origin["place"] for path in fingerprints(home) if (origin := _said(path, "origin"))]
+    if kind and not any(section.get(kind) for section in sections):
+        return f"kesdeploy up -n {home.name} --kms {kind}"
+    section = json.dumps(sections[0]) if sections else "…"
+    return f"put it back in {home.spec}: keystore: {section}; then: kesdeploy up -n {home.name}"
 
 
 def _keystore(deployment: Deployment) -> None:
-    recorded, wanted = deployment.state.value.keystore, deployment.spec.kms
+    recorded = deployment.state.value.keystore or next(iter(_keystores(deployment.home)), "")
+    wanted = deployment.spec.kms
     if recorded and recorded != wanted:
         raise DataProtected(
             f"the data of {deployment.name!r} is encrypted with keys of the keystore {recorded!r}",
             because=f"{wanted!r} does not hold them",
-            hint=f"a new deployment beside it: kesdeploy up --kms {wanted} -n {deployment.name}2",
+            hint=f"keep the keystore {recorded!r}; or a new deployment beside it: "
+            f"kesdeploy up --kms {wanted} -n {deployment.name}2",
         )
+
+
+def _keystores(home: Home) -> list[str]:
+    """The kinds of keystores that the fingerprints are of: `state.json` may be lost."""
+    return [str(kind) for path in fingerprints(home) if (kind := _said(path, "keystore"))]
 
 
 def _key(deployment: Deployment) -> None:
     """A new default key would leave the old one unguarded: MinIO may not create the default key, but any other."""
-    known = {p.name.removeprefix("fingerprint-").removesuffix(".json") for p in fingerprints(deployment.home)}
+    known = set(guarded(deployment.home))
+    sealed = None if known else sealed_configuration(deployment.home)
+    known |= {sealed[0]} if sealed else set()
     if known and deployment.spec.key_name not in known:
         raise DataProtected(
             f"the data here is encrypted with {', '.join(sorted(known))}, not with {deployment.spec.key_name!r}",
             because="the default key of a deployment that holds data stays",
-            hint="leave key_name as it was; a bucket may have a key of its own (minio.buckets)",
+            hint=f"kesdeploy up -n {deployment.name} --key-name {min(known)}; "
+            "a bucket may have a key of its own (minio.buckets)",
+        )
+
+
+def _lacking(deployment: Deployment) -> None:
+    """Before anything makes it anew: an empty one would take the place of the copy that has to come back."""
+    if gone := deployment.keystore.lacks(deployment.work):
+        key = PurePath(gone).name if "/" in gone.rstrip("/") else deployment.spec.key_name
+        raise DataProtected(
+            f"{gone} is gone, and the data of {deployment.name!r} can be read with nothing else",
+            because=f"there is no {deployment.home.path(gone)}",
+            hint=f"{deployment.keystore.restore(deployment.spec, key)}; then: kesdeploy up -n {deployment.name}",
         )
 
 
@@ -63,6 +106,11 @@ def _drives(deployment: Deployment) -> None:
         )
 
 
+def guarded(home: Home) -> tuple[str, ...]:
+    """The keys that have a fingerprint, by name."""
+    return tuple(path.name.removeprefix("fingerprint-").removesuffix(".json") for path in fingerprints(home))
+
+
 def fingerprints(home: Home) -> list[Path]:
     return sorted(home.path("secrets").glob("fingerprint-*.json"))
 
@@ -75,8 +123,15 @@ def sandbox(deployment: Deployment) -> bool | None:
     if (recorded := deployment.state.value.sandbox) is not None:
         return recorded
     for path in fingerprints(deployment.home):
-        with suppress(ValueError, KeyError, TypeError):
-            return bool(json.loads(path.read_bytes())["sandbox"])
+        if (said := _said(path, "sandbox")) is not None:
+            return bool(said)
+    return None
+
+
+def _said(fingerprint: Path, word: str) -> Any:
+    """What a fingerprint says besides; None where it says nothing, or is damaged."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return json.loads(fingerprint.read_bytes())[word]
     return None
 
 
@@ -114,9 +169,7 @@ def _kes_of_fingerprints(home: Home) -> list[str]:
 
 def made_with(fingerprint: Path) -> str:
     """The release of KES that made a fingerprint, empty where it does not say."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return str(json.loads(fingerprint.read_bytes())["kes"])
-    return ""
+    return str(_said(fingerprint, "kes") or "")
 
 
 def outdated(deployment: Deployment, fingerprint: Path) -> str:

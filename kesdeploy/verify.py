@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kesdeploy import gate, pki, services, strangers
+from kesdeploy import ensure, gate, pki, protection, services, strangers
 from kesdeploy.clients import served_certificate
 from kesdeploy.deployment import Deployment
 from kesdeploy.errors import KesdeployError, ServiceError
@@ -43,7 +43,11 @@ def verify(deployment: Deployment, desired: tuple[Resource, ...], *, forget: boo
 
 def proof(deployment: Deployment) -> tuple[Check, ...]:
     """The object's round trip alone, with MinIO's own view of the KMS: what a second `up` repeats. No signal."""
-    looks: dict[str, Look] = {"MinIO uses the KMS": _minio_view, "object": lambda d: round_trip(d, forget=False)}
+    looks: dict[str, Look] = {
+        "keystore holds the key": _keystore,
+        "MinIO uses the KMS": _minio_view,
+        "object": lambda d: round_trip(d, forget=False),
+    }
     return tuple(_look(deployment, name, look) for name, look in looks.items())
 
 
@@ -124,7 +128,14 @@ def _keystore(deployment: Deployment) -> str:
     key = deployment.spec.key_name
     data_key = kes.generate(key, b"kesdeploy")
     kes.decrypt(key, data_key.ciphertext, b"kesdeploy")
+    _the_very_keys(deployment)
     return f"{deployment.keystore.title}: {key!r} encrypts and decrypts as MinIO's identity"
+
+
+def _the_very_keys(deployment: Deployment) -> None:
+    """A new key of the same name would do for everything else, and open nothing that is here."""
+    for key in protection.guarded(deployment.home):
+        ensure.check_fingerprint(deployment, key)
 
 
 def _ready(deployment: Deployment) -> str:
@@ -155,6 +166,8 @@ def round_trip(deployment: Deployment, *, forget: bool) -> str:
             raise NotEncrypted("the object was stored without encryption", because=f"HEAD says {head.sse or 'nothing'}")
         on_disk = _on_disk(deployment, name, plain)
         forgot = forget and gate.forget_keys(deployment)
+        if forgot:
+            _the_very_keys(deployment)
         if minio.get(PROOF_BUCKET, name) != plain:
             raise ServiceError("the object that came back is not the one that went in")
     finally:

@@ -62,6 +62,8 @@ class Keys:
     makers: dict[str, str] = field(default_factory=dict)
     denied: set[str] = field(default_factory=lambda: {"stranger"})
     """Identities that no policy names."""
+    about: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What KES tells of a key besides its name."""
     silent: bool = False
     lost: bool = False
     """It answers, and does not reach its keystore."""
@@ -94,7 +96,7 @@ class _Door:
 
     def describe_key(self, name: str) -> dict[str, Any]:
         self._key(name)
-        return {"name": name}
+        return {"name": name, **self.kes.about.get(name, {})}
 
     def create_key(self, name: str) -> bool:
         self.kes.keys[name] = secrets.token_bytes(16)

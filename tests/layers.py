@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("opening", "choosing", "clash", "handover", "doctor", "doctor.*"),
     ("apply", "verify", "strangers"),
     ("containers", "observe", "gate", "ensure", "keys"),
-    ("filled", "identities", "services", "kes_log"),
+    ("filled", "fingerprints", "identities", "loss", "proven", "services", "kes_log"),
     ("drives",),
     ("deployment", "protection"),
     ("topology", "topology.*", "plan", "state"),

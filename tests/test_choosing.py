@@ -112,7 +112,7 @@ def test_a_fingerprint_that_no_longer_opens_is_not_made_again(here):
     here.kes.keys["minio-backend-default-key"] = b"another"
     here.want(images__kes=f"example.org/kes:{NEW}")
     choosing.choose(here.deployment)
-    with pytest.raises(DataProtected, match="does not hold the key"):
+    with pytest.raises(DataProtected, match="another key of the name"):
         here.up()
 
 

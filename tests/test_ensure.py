@@ -222,7 +222,7 @@ def test_a_fingerprint_is_made_as_minio_and_holds_no_plaintext(here):
     _ensure_fingerprint(here)
     file = ensure.fingerprint_file(here.deployment, KEY)
     document = json.loads(file.read_text())
-    assert set(document) == {"key", "keystore", "sandbox", "kes", "ciphertext", "sha256", "made"}
+    assert set(document) == {"key", "keystore", "sandbox", "kes", "ciphertext", "sha256", "made", "origin"}
     assert file.stat().st_mode & 0o777 == 0o600
     ensure.check_fingerprint(here.deployment, KEY)
 

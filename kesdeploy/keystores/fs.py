@@ -79,5 +79,16 @@ class Fs:
     def retire(self, work: Work) -> str:  # noqa: ARG002
         return ""
 
+    def lacks(self, work: Work) -> str:
+        files = work.home.path("secrets").glob("fingerprint-*.json")
+        keys = sorted(f"{KEYS}/{file.stem.removeprefix('fingerprint-')}" for file in files)
+        return next((key for key in keys if not work.home.path(key).exists()), "")
+
+    def instance(self, work: Work) -> str:  # noqa: ARG002
+        return ""
+
+    def restore(self, spec: Spec, key: str) -> str:  # noqa: ARG002
+        return f"put {KEYS}/{key} back from your copy"
+
     def state(self, work: Work) -> str:
         return "ok" if work.home.path(KEYS).is_dir() else "MISSING"

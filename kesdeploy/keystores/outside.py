@@ -136,6 +136,16 @@ class Outside:
     def retire(self, work: Work) -> str:  # noqa: ARG002
         return ""
 
+    def lacks(self, work: Work) -> str:  # noqa: ARG002
+        """Nothing of it lies here."""
+        return ""
+
+    def instance(self, work: Work) -> str:  # noqa: ARG002
+        return ""
+
+    def restore(self, spec: Spec, key: str) -> str:  # noqa: ARG002
+        return f"whoever runs it has to bring the key {key!r} back, as it was"
+
     def state(self, work: Work) -> str:
         """One of ok, UNREACHABLE, DENIED, WRONG."""
         try:

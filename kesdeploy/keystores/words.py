@@ -33,12 +33,14 @@ class Site:
     """Where a deployment is to stand. Pure data: the folder as text, the containers' user, the chosen images.
 
     retiring: KES identities that have a predecessor, NAME.old, which is still trusted.
+    guarded: keys that data here was encrypted with, although the spec may name them no more.
     """
 
     root: str
     user: str
     images: Mapping[str, Pick]
     retiring: tuple[str, ...] = ()
+    guarded: tuple[str, ...] = ()
 
     def path(self, relative: str) -> str:
         return f"{self.root}/{relative}"
@@ -185,6 +187,15 @@ class Keystore(Protocol):
 
         Empty where there is none, or nobody here may: that is warned of.
         """
+
+    def lacks(self, work: Work) -> str:
+        """What of the keystore itself lies in the folder, is gone, and is needed by the data: its path. Else empty."""
+
+    def instance(self, work: Work) -> str:
+        """What tells this very service from another one at the same address; empty where nothing does."""
+
+    def restore(self, spec: Spec, key: str) -> str:
+        """What may bring a lost key back: a command, or who is to be asked. Pure."""
 
     def state(self, work: Work) -> str:
         """One word for `status`, as in ok, SEALED or UNREACHABLE."""

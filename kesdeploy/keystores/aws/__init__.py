@@ -82,6 +82,9 @@ class Aws(Outside):
             _refuse_mixed_up(login)
         super().preflight(work)
 
+    def restore(self, spec: Spec, key: str) -> str:
+        return f"aws secretsmanager restore-secret --secret-id {key} --region {_fields(spec).region}"
+
     def prove(self, work: Work) -> None:
         fields = _fields(work.spec)
         place = Place(

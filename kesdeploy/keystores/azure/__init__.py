@@ -122,6 +122,9 @@ class Azure(Outside):
             },
         )
 
+    def restore(self, spec: Spec, key: str) -> str:
+        return f"az keyvault secret recover --vault-name {of(spec).vault} --name {key}"
+
     def prove(self, work: Work) -> None:
         proof.prove(work, self._client_secret(work))
 

@@ -91,6 +91,9 @@ class Gcp(Outside):
 
         return grants(spec.name, of(spec))
 
+    def restore(self, spec: Spec, key: str) -> str:
+        return f"gcloud secrets versions enable 1 --secret={key} --project={of(spec).project_id}"
+
     def prove(self, work: Work) -> None:
         source = of(work.spec).credentials
         if not source and work.home.read_secret("gcp-credentials"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from kesdeploy.errors import CertificateError, ServiceError, UsageError
 from kesdeploy.keystores.vault import (
     asking,
+    back,
     door,
     external,
     granting,
@@ -91,6 +92,15 @@ class Vault:
     def retire(self, work: Work) -> str:
         """Destroy the old secret id; in a Vault of ours, all but the present one, and kesdeploy's own likewise."""
         return renewal.retire(work)
+
+    def lacks(self, work: Work) -> str:
+        return back.lacks(work)
+
+    def instance(self, work: Work) -> str:
+        return back.instance(work)
+
+    def restore(self, spec: Spec, key: str) -> str:
+        return back.restore(spec, key)
 
     def state(self, work: Work) -> str:
         """One of ok, SEALED, UNINITIALISED, UNREACHABLE, DENIED, and `transit.ROTATED`."""

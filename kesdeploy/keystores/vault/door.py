@@ -28,6 +28,8 @@ class Seen:
 
     initialized: bool
     sealed: bool
+    cluster: str = ""
+    """Its own id, since it was initialised; empty while it is sealed."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def seen(work: Work) -> Seen:
     body = answer.json()
     if not isinstance(body, dict) or "initialized" not in body:
         raise ServiceError("what answers is no Vault", because=f"HTTP {answer.status}", status=answer.status)
-    return Seen(body["initialized"], body["sealed"])
+    return Seen(body["initialized"], body["sealed"], str(body.get("cluster_id") or ""))
 
 
 def admits(work: Work, login: Login | ServiceAccount) -> Entered | None:
