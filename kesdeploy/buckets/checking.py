@@ -184,5 +184,16 @@ def _row(rule: rules.Rule, expected: Sequence[str], found: Tally) -> dict[str, A
 def _problem(name: str, row: dict[str, Any]) -> Problem:
     bucket, expected = row["bucket"], ", ".join(row["expected"]) or "no key"
     others = any(k["sse"] == rules.KMS and k["key"] not in row["expected"] for k in row["keys"])
-    hint = f"kesdeploy bucket rewrap {bucket} -n {name}" if others else "copy them onto themselves, as with mc cp"
-    return Problem("bucket", f"{bucket}: {row['wrong']} of {row['objects']} objects are not under {expected}", hint)
+    hint = f"kesdeploy bucket rewrap {bucket} -n {name}" if others else anew(bucket, row["expected"])
+    what = f"{row['wrong']} of {counted(row['objects'])} not under {expected}"
+    return Problem("bucket", f"{bucket}: {what}", hint)
+
+
+def anew(bucket: str, keys: Sequence[str]) -> str:
+    """How what no job can give another key is written anew."""
+    key = keys[0] if keys else "KEY"
+    return f"kesdeploy mc cp --enc-kms this/{bucket}={key} this/{bucket}/NAME this/{bucket}/NAME writes one anew"
+
+
+def counted(number: int) -> str:
+    return f"{number} object{'' if number == 1 else 's'}"

@@ -33,7 +33,7 @@ INTERVAL = 0.5  # seconds between two looks at a job; MinIO writes its report ev
 BEGINS = 30.0
 # What the job does to objects that it does not give the key.
 _LEFT = {
-    rules.S3: "SSE-S3 knows only the default key, and the job seals these with it again",
+    rules.S3: "under SSE-S3: that knows only the default key, which the job seals them with again",
     CUSTOMER: "encrypted with a key that only a client has",
     "": "not encrypted: the job passes them over",
 }
@@ -87,7 +87,7 @@ def _rotated(
     for _ in range(ROUNDS):
         if not _others(found, rule.key):
             break
-        with deployment.report.step(f"seal {_others(found, rule.key)} objects with {rule.key}"):
+        with deployment.report.step(f"seal {checking.counted(_others(found, rule.key))} with {rule.key}"):
             _run(deployment, look, rule, prefix, _others(found, rule.key))
         found = _count(deployment, look, rule, prefix)
     return found
@@ -143,8 +143,10 @@ def _result(name: str, rule: rules.Rule, before: checking.Tally, after: checking
         if sse in _LEFT and (sse != rules.S3 or key != rule.key)
     ]
     for each in passed:
-        report.warn(f"{each['objects']} objects stay as they are: {each['why']}")
-    what = f"{left} objects of {rule.bucket} still have another key"
+        report.warn(f"not changed: {checking.counted(each['objects'])}, {each['why']}")
+    if passed:
+        report.note(checking.anew(rule.bucket, (rule.key,)))
+    what = f"another key is still that of {checking.counted(left)} of {rule.bucket}"
     problems = (Problem("bucket", what, f"kesdeploy logs -n {name} minio"),) if left else ()
     data = {
         "deployment": name,

@@ -63,9 +63,10 @@ def shown(data: Data) -> Iterable[Block]:
 def rewrapped(data: Data) -> Iterable[Block]:
     if data["left"]:
         yield Item("failed", f"{data['left']} of {data['objects']} objects of {data['bucket']} have another key")
-    else:
-        yield Item("ok", f"{data['bucket']}: {data['rewrapped']} objects sealed anew, all looked at: {data['key']}")
-    if data["before"] and not data["left"]:
+        return
+    done = f"{data['rewrapped']} of {data['objects']} objects sealed anew" if data["rewrapped"] else "nothing to change"
+    yield Item("ok", f"{data['bucket']}: {done}; no SSE-KMS object has another key than {data['key']}")
+    if data["before"]:
         before = ", ".join(data["before"])
         yield Text(f"Before: {before}. `kesdeploy key info` tells whether anything else needs it.")
 
@@ -73,9 +74,12 @@ def rewrapped(data: Data) -> Iterable[Block]:
 def checked(data: Data) -> Iterable[Block]:
     for bucket in data["buckets"]:
         expected = ", ".join(bucket["expected"]) or "none"
-        good = not bucket["wrong"]
-        count = f"{bucket['objects']} objects" if good else f"{bucket['wrong']} of {bucket['objects']} objects"
-        yield Item("ok" if good else "failed", f"{bucket['bucket']}: {count} {'' if good else 'not '}under {expected}")
+        if bucket["wrong"]:
+            yield Item("failed", f"{bucket['bucket']}: {bucket['wrong']} of {bucket['objects']} not under {expected}")
+        elif bucket["objects"]:
+            yield Item("ok", f"{bucket['bucket']}: all {bucket['objects']} under {expected}")
+        else:
+            yield Item("ok", f"{bucket['bucket']}: empty")
         yield from _keys(bucket)
 
 
