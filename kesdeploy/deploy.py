@@ -6,7 +6,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import apply, choosing, clash, containers, handover, observe, opening, protection, topology
+from kesdeploy import (
+    apply,
+    brought,
+    choosing,
+    clash,
+    containers,
+    handover,
+    observe,
+    opening,
+    protection,
+    topology,
+    validity,
+)
 from kesdeploy.cautions import cautions
 from kesdeploy.deployment import ADDRESS, Deployment
 from kesdeploy.errors import DataProtected, Problem, UsageError
@@ -30,6 +42,8 @@ def up(wish: Wish, report: Reporter) -> Result:
     home = opening.to_create(wish)
     with opening.opened(wish, home, report) as deployment:
         _guard(deployment)
+        for remark in brought.refuse_unfit(deployment):
+            report.warn(remark)
         with _nothing_left(home):
             home.prepare()
             opening.keep_secrets(wish, home)
@@ -49,6 +63,9 @@ def up(wish: Wish, report: Reporter) -> Result:
         with _kept_unless_refused(home, before):
             apply.apply(plan, deployment)
         _wait_for_minio(deployment, wanted, plan)
+        brought.forget(deployment, wanted)
+        for problem in validity.problems(deployment.spec, home, deployment.now):
+            report.warn(f"{problem.message}: {problem.hint}")
         finished = handover.finish(deployment, wanted, plan)
         checks = (*finished, *_proved(deployment, wanted, plan))
         return _up_result(deployment, plan, checks)
@@ -59,6 +76,7 @@ def plan(wish: Wish, report: Reporter) -> Result:
     home = opening.to_create(wish)
     with opening.opened(wish, home, report, lock=False) as deployment:
         _guard(deployment)
+        brought.refuse_unfit(deployment)
         choosing.refuse(deployment)
         wanted = choosing.desired(deployment, choosing.foreseen(deployment))
         _caution(deployment)
@@ -71,6 +89,14 @@ def start(wish: Wish, report: Reporter) -> Result:
     """Containers that exist, in order: keystore, KES, then MinIO behind the gate. What is missing is made."""
     opening.existing(wish)
     return replace(up(wish, report), command="start")
+
+
+def keep(wish: Wish, report: Reporter) -> Result:
+    """Only keep what the flags say, for the next `up` or `start`."""
+    home = opening.existing(wish)
+    with opening.opened(wish, home, report) as deployment:
+        record(deployment)
+        return Result(wish.command, {"deployment": home.name})
 
 
 def stop(wish: Wish, report: Reporter) -> Result:
@@ -199,9 +225,10 @@ def _warn_of_a_new_ca(deployment: Deployment, plan: Plan) -> None:
     """Everything inside follows by itself; who was given the old one outside does not."""
     home, change = deployment.home, plan.change(topology.CA)
     if change.verb is not Verb.KEEP and home.identity("minio")[0].exists():
+        instead = "" if "expired" in change.reason else ", unless you put ca/ back from your copy"
         deployment.report.warn(
             f"a new CA replaces the old one ({change.reason}): clients that trust the old one "
-            f"need the new {home.ca_cert}, unless you put ca/ back from your copy"
+            f"need the new {home.ca_cert}{instead}"
         )
 
 

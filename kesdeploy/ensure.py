@@ -90,28 +90,34 @@ def ensure_brought_identity(deployment: Deployment, resource: Resource, _: Chang
 
 
 def ensure_certificate(deployment: Deployment, resource: Resource, _: Change) -> None:
-    """A leaf, over the key that is there unless new ones are wanted: the same key keeps every pin and identity."""
+    """A server's leaf: one of ours, or the user's own."""
     body, folder = resource.body, deployment.home
     assert isinstance(body, Certificate)
-    authority = _authority(deployment)
-    request = filled.leaf_request(body)
-    kept = None if deployment.new_keys else folder.read(f"{body.folder}/private.key")
-    try:
-        leaf = authority.issue(request, deployment.now, kept)
-    except CertificateError:
-        # A key that nobody can read serves nobody: unlike an identity's, it may be another one.
-        leaf = authority.issue(request, deployment.now)
+    leaf = filled.server_pair(deployment, body.brought) if body.brought else _issued(deployment, body)
     deployment.state.written(resource.address)
     if body.ca_file:
-        folder.write(f"{body.folder}/{body.ca_file}", authority.cert_pem, 0o644)
+        folder.write(f"{body.folder}/{body.ca_file}", folder.ca_cert.read_bytes(), 0o644)
     folder.write(f"{body.folder}/private.key", leaf.key_pem)
     folder.write(f"{body.folder}/public.crt", leaf.cert_pem, 0o644)
+
+
+def _issued(deployment: Deployment, body: Certificate) -> pki.Leaf:
+    """Over the key that is there unless new ones are wanted: the same key keeps every pin and identity."""
+    authority, request = _authority(deployment), filled.leaf_request(body)
+    # A key that came with a certificate of the user's is not ours to go on with.
+    theirs = deployment.home.secret(f"{body.common_name}.key").exists()
+    kept = None if deployment.new_keys or theirs else deployment.home.read(f"{body.folder}/private.key")
+    try:
+        return authority.issue(request, deployment.now, kept)
+    except CertificateError:
+        # A key that nobody can read serves nobody: unlike an identity's, it may be another one.
+        return authority.issue(request, deployment.now)
 
 
 def ensure_trust(deployment: Deployment, resource: Resource, _: Change) -> None:
     assert isinstance(resource.body, Trust)
     deployment.state.written(resource.address)
-    deployment.home.write(resource.body.path, deployment.home.ca_cert.read_bytes(), 0o644)
+    deployment.home.write(resource.body.path, filled.trusted(deployment, resource.body), 0o644)
 
 
 def ensure_file(deployment: Deployment, resource: Resource, _: Change) -> None:

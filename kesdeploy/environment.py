@@ -6,7 +6,8 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kesdeploy import opening, pki, services, topology
+from kesdeploy import opening, pki, services, topology, validity
+from kesdeploy.deployment import clock
 from kesdeploy.errors import KesdeployError, UsageError
 from kesdeploy.home import Home, write_private
 from kesdeploy.result import Result
@@ -21,6 +22,8 @@ def exports(wish: Wish, report: Reporter, *, only: str = "", kes: bool = False) 
     """Variables by name. `only` = `console`: user and password for the browser."""
     home = opening.existing(wish)
     spec = opening.load(wish, home)
+    for problem in validity.expired(spec, home, clock()):
+        report.warn(f"{problem.message}: {problem.hint}")
     user, password = services.root(spec, home)
     if only not in ("", "console"):
         raise UsageError(f"--only {only!r} is not known", hint="--only console")
@@ -38,8 +41,8 @@ def _s3(spec: Spec, home: Home, user: str, password: str, report: Reporter) -> d
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    if spec.https:
-        found["AWS_CA_BUNDLE"] = str(home.ca_cert)
+    if authority := services.s3_ca(spec, home):
+        found["AWS_CA_BUNDLE"] = str(authority)
     # mc never undoes percent-encoding, and takes the first colons for its own.
     if ":" in user or ":" in password:
         report.warn("mc cannot take a user or password with ':' from the environment; MC_HOST is left out")

@@ -13,7 +13,9 @@ from kesdeploy.plan import Seen
 
 if TYPE_CHECKING:
     from kesdeploy.deployment import Deployment
-    from kesdeploy.resources import BroughtIdentity, Certificate, Container, File, Identity, Ref
+    from kesdeploy.pki import Leaf
+    from kesdeploy.resources import Brought as BroughtLeaf
+    from kesdeploy.resources import BroughtIdentity, Certificate, Container, File, Identity, Ref, Trust
 
 
 def leaf_request(body: Certificate) -> LeafRequest:
@@ -39,6 +41,21 @@ def brought(deployment: Deployment, body: BroughtIdentity) -> Brought:
     if not body.certificate:
         return Brought(pki.key_of(key.strip()))
     return Brought(key.encode(), deployment.home.secret(body.certificate).read_bytes())
+
+
+def server_pair(deployment: Deployment, source: BroughtLeaf) -> Leaf:
+    """A server certificate of the user's, as it is served. FileNotFoundError while it is not copied.
+
+    CertificateError when the copies do not fit together.
+    """
+    read = (deployment.home.secret(name).read_bytes() for name in (source.certificate, source.key))
+    return pki.server_pair(*read)
+
+
+def trusted(deployment: Deployment, body: Trust) -> bytes:
+    """Every root that is to be trusted. FileNotFoundError while one of them is not there."""
+    also = deployment.home.secret(body.also).read_bytes() if body.also else b""
+    return deployment.home.ca_cert.read_bytes() + also
 
 
 def leaf_seen(deployment: Deployment, certificate: Path, key: Path, request: LeafRequest) -> Seen | None:

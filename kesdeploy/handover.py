@@ -94,12 +94,9 @@ def _trust_the_new_alone(deployment: Deployment, retiring: tuple[str, ...]) -> N
 
 def _refused(deployment: Deployment, name: str, pair: tuple[Path, Path]) -> Check:
     """Whether KES sends the old one away."""
-    from kesdeploy.clients.kes import Kes
-
     what, spec = f"KES refuses the old identity {name}", deployment.spec
-    (address, *_), ca = services.kes_addresses(spec), services.kes_ca(spec, deployment.home)
     try:
-        Kes(address, ca, *pair, services.REQUEST_TIMEOUT).generate(spec.key_name)
+        services.kes_as(spec, deployment.home, pair).generate(spec.key_name)
     except ServiceError as error:
         refused = error.status == FORBIDDEN
         return Check(what, refused, error.because, "" if refused else f"kesdeploy up -n {deployment.name}")

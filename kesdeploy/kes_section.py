@@ -12,6 +12,7 @@ from kesdeploy.durations import milliseconds
 from kesdeploy.errors import Problem
 from kesdeploy.kes_routes import WITHOUT_IDENTITY
 from kesdeploy.section import Duration, Section
+from kesdeploy.server_certificate import ServerCertificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -81,6 +82,8 @@ class Route(Section):
 class Kes(Section):
     auth: Literal["api-key", "certificate"] = "api-key"
     """api-key: any key pair that a policy names. certificate: only with a certificate of the deployment's CA."""
+    certificate: ServerCertificate | None = None
+    """Your own certificate for KES itself. Left out: one of the deployment's CA."""
     admin: Admin = kes_rules.DISABLED
     """An identity that no policy limits, or `disabled`."""
     key_prefix: Prefix = ""

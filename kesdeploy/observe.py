@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kesdeploy import ensure, filled, given, keys, pki, protection, services
 from kesdeploy.deployment import ADDRESS, DIGEST, Deployment
 from kesdeploy.ensure import NOT_FOUND
-from kesdeploy.errors import KesdeployError, ServiceError, StateError
+from kesdeploy.errors import CertificateError, KesdeployError, ServiceError, StateError
 from kesdeploy.plan import Seen
 from kesdeploy.resources import (
     Authority,
@@ -28,8 +28,10 @@ from kesdeploy.resources import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from kesdeploy.engines import Container as EngineContainer
+    from kesdeploy.resources import Brought
 
 
 def observe(deployment: Deployment, desired: tuple[Resource, ...]) -> Mapping[str, Seen]:
@@ -123,7 +125,25 @@ def _certificate(deployment: Deployment, resource: Resource, _: Mapping[str, See
             return None
         if trusted != home.read("ca/ca.crt"):
             return Seen(reason="the CA is another one")
-    return filled.leaf_seen(deployment, folder / "public.crt", folder / "private.key", filled.leaf_request(body))
+    files = folder / "public.crt", folder / "private.key"
+    if body.brought:
+        return _brought_certificate(deployment, body.brought, files)
+    return filled.leaf_seen(deployment, *files, filled.leaf_request(body))
+
+
+def _brought_certificate(deployment: Deployment, brought: Brought, files: tuple[Path, Path]) -> Seen | None:
+    """It is what the user brought, to the letter. Whether that is any good was asked before."""
+    try:
+        there = tuple(file.read_bytes() for file in files)
+    except FileNotFoundError:
+        return None
+    try:
+        wanted = filled.server_pair(deployment, brought)
+    except FileNotFoundError:
+        return Seen(reason="you brought one")
+    except CertificateError as error:
+        return Seen(reason=f"its copy is damaged: {error.what}")
+    return Seen(reason="" if there == (wanted.cert_pem, wanted.key_pem) else "you brought another one")
 
 
 def _trust(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
@@ -131,7 +151,11 @@ def _trust(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) ->
     there = deployment.home.read(resource.body.path)
     if there is None:
         return None
-    return Seen(reason="" if there == deployment.home.read("ca/ca.crt") else "the CA is another one")
+    try:
+        same = there == filled.trusted(deployment, resource.body)
+    except FileNotFoundError:
+        same = False
+    return Seen(reason="" if same else "the CA is another one")
 
 
 def _file(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import heapq
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import choosing, handover, observe, opening, pki, protection, services, topology
+from kesdeploy import brought, choosing, handover, observe, opening, protection, services, topology, validity
 from kesdeploy.deploy import endpoints
 from kesdeploy.errors import CertificateError, KesdeployError, Problem, ServiceError, UsageError
 from kesdeploy.home import Home
 from kesdeploy.opening import Wish
 from kesdeploy.plan import diff
-from kesdeploy.resources import Certificate
 from kesdeploy.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from kesdeploy.deployment import Deployment
     from kesdeploy.engines import Container, LogLine
     from kesdeploy.report import Reporter
     from kesdeploy.resources import Resource
 
-WARN_DAYS = 30
 # KES's answers about its keystore alone; every other trouble with KES is told with its container, or MinIO's view.
 KEYSTORE_LOST = (502, 504)
 PARTS = {"kes": "kes-server", "minio": "minio-server", "vault": "vault"}
@@ -43,7 +41,7 @@ def status(wish: Wish, report: Reporter) -> Result:
             "keystore": _keystore(deployment, problems),
             "kms": _kms(deployment, problems),
             "auto_encryption": deployment.spec.minio.auto_encryption,
-            "certificates": _certificates(deployment, wanted, problems),
+            "certificates": _certificates(deployment, problems),
             "endpoints": endpoints(deployment),
             "drift": _drift(deployment, wanted, problems),
         }
@@ -56,7 +54,9 @@ def status(wish: Wish, report: Reporter) -> Result:
 def _drift(deployment: Deployment, wanted: tuple[Resource, ...], problems: list[Problem]) -> list[str]:
     """What is not as the spec wants it: an edited spec or file, also where everything runs and seems well."""
     pending = diff(wanted, observe.observe(deployment, wanted)).pending
-    if pending and not problems:
+    # A certificate that ends soon waits to be renewed, and was told.
+    up = f"kesdeploy up -n {deployment.name}"
+    if pending and not any(problem.code != "warning" or problem.hint == up for problem in problems):
         what = ", ".join(change.address for change in pending)
         problems.append(Problem("drift", f"not as the spec wants it: {what}", f"kesdeploy plan -n {deployment.name}"))
     return [change.address for change in pending]
@@ -134,30 +134,33 @@ def _kms(deployment: Deployment, problems: list[Problem]) -> str:
     return "DENIED"
 
 
-def _certificates(
-    deployment: Deployment, wanted: tuple[Resource, ...], problems: list[Problem]
-) -> list[dict[str, Any]]:
-    home = deployment.home
-    folders = {r.name: home.path(r.body.folder) for r in wanted if isinstance(r.body, Certificate)}
-    files = {"ca": home.ca_cert, **{name: folder / "public.crt" for name, folder in folders.items()}}
-    rows = [_certificate(deployment, name, path, problems) for name, path in files.items() if path.exists()]
-    return [row for row in rows if row]
+def _certificates(deployment: Deployment, problems: list[Problem]) -> list[dict[str, Any]]:
+    """The table of those that are needed. One that nobody can read is a problem, and no row."""
+    ending = validity.problems(deployment.spec, deployment.home, deployment.now)
+    if any(problem.code == CertificateError.code for problem in ending):
+        # What follows from it is not told again.
+        problems[:] = [p for p in problems if p.code != "kms" and "UNREACHABLE" not in p.message]
+    else:
+        problems += _unfit(deployment)
+    problems[:0] = ending
+    rows = []
+    for each in validity.watched(deployment.spec, deployment.home):
+        with suppress(CertificateError):
+            info = each.info()
+            until, days = f"{info.not_after:%Y-%m-%d}", info.days_left(deployment.now)
+            rows.append(
+                {"name": each.name, "days_left": days, "not_after": until, "serial": info.serial, "yours": each.yours}
+            )
+    return rows
 
 
-def _certificate(deployment: Deployment, name: str, path: Path, problems: list[Problem]) -> dict[str, Any] | None:
-    """A row of the table; None for one that nobody can read, which is a problem."""
-    hint = f"kesdeploy up -n {deployment.name}"
+def _unfit(deployment: Deployment) -> tuple[Problem, ...]:
+    """A certificate of the user's that the next `up` would refuse, as half of a renewed pair."""
     try:
-        info = pki.describe(path.read_bytes())
+        brought.refuse_unfit(deployment)
     except CertificateError as error:
-        problems.append(Problem(error.code, f"{path}: {error.what}", hint))
-        return None
-    days = info.days_left(deployment.now)
-    if days < WARN_DAYS:
-        code = "warning" if days >= 0 else "certificate"
-        lasts = f"has {days} days left" if days >= 0 else f"expired on {info.not_after:%Y-%m-%d}"
-        problems.append(Problem(code, f"the certificate of {name} {lasts}", hint))
-    return {"name": name, "days_left": days, "not_after": f"{info.not_after:%Y-%m-%d}", "serial": info.serial}
+        return error.problems
+    return ()
 
 
 def all_deployments() -> Result:

@@ -71,20 +71,37 @@ class BroughtIdentity:
 
 
 @dataclass(frozen=True)
+class Brought:
+    """A server certificate of the user's, by the names of its secrets; no `ca`: a public one signed it."""
+
+    certificate: str
+    key: str
+    ca: str = ""
+
+
+@dataclass(frozen=True)
 class Certificate:
-    """A server's leaf of our CA in `folder` (of the deployment's): public.crt, private.key, and the CA as `ca_file`."""
+    """A server's leaf in `folder` (of the deployment's): public.crt, private.key, and our CA as `ca_file`.
+
+    Our CA issues it, for all of these names; or the user brings it, and it has to be valid for them.
+    """
 
     folder: str
     common_name: str
     names: tuple[str, ...]
     ca_file: str = ""
+    brought: Brought | None = None
 
 
 @dataclass(frozen=True)
 class Trust:
-    """The CA's certificate alone, for a container that reads it at its start, or has no leaf."""
+    """The CA's certificate alone, for a container that reads it at its start, or has no leaf.
+
+    also: another root that it is to trust, by the name of its secret.
+    """
 
     path: str
+    also: str | None = None
 
 
 @dataclass(frozen=True)
@@ -194,7 +211,9 @@ class Resource:
     def digest(self) -> str:
         """SHA-256 of the body's JSON, shortened to 16 hex digits: enough to tell change, nothing to attack.
 
-        TypeError for a body that holds more than plain data: its text could differ from run to run.
+        A field that is None counts for nothing: one that a later release adds leaves what runs as it is. TypeError for
+        a body that holds more than plain data: its text could differ from run to run.
         """
-        text = json.dumps(asdict(self.body), sort_keys=True)
+        said = {name: value for name, value in asdict(self.body).items() if value is not None}
+        text = json.dumps(said, sort_keys=True)
         return hashlib.sha256(f"{self.kind}:{text}".encode()).hexdigest()[:16]

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from kesdeploy import apply, choosing, observe, opening, pki, topology
+from kesdeploy import apply, choosing, filled, observe, opening, pki, topology
 from kesdeploy.deployment import ADDRESS
-from kesdeploy.errors import Problem, UsageError
+from kesdeploy.errors import CertificateError, Problem, UsageError
 from kesdeploy.plan import Plan, Verb, diff
 from kesdeploy.resources import Certificate, Trust
 from kesdeploy.result import Result
@@ -31,24 +31,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Served:
-    """A server certificate before and after. `serial` is hexadecimal, `not_after` a date in UTC."""
+    """A server certificate before and after. `serial` is hexadecimal, `not_after` a date in UTC.
+
+    yours: the user brought it, and renews it.
+    """
 
     name: str
     serial: str
     not_after: str
     days_left: int
+    yours: bool = False
 
 
 def rotate_certs(wish: Wish, report: Reporter, *, within: timedelta | None = None) -> Result:
     """New server certificates, over the same keys unless `wish.new_keys`. `within`: only those that end so soon.
 
-    No request fails: nothing is restarted. CertificateError when a server goes on serving its old one.
+    No request fails: nothing is restarted. What the user brought stays. CertificateError when a server goes on serving
+    its old one.
     """
     home = opening.existing(wish)
     with opening.opened(wish, home, report) as deployment:
+        _refuse_expired_ca(deployment)
         wanted = choosing.desired(deployment, choosing.recorded(deployment))
         before = _served(deployment, wanted)
-        chosen = {r.address for r in wanted if isinstance(r.body, Certificate) and _ends(deployment, r, within)}
+        chosen = {
+            r.address
+            for r in wanted
+            if isinstance(r.body, Certificate) and not r.body.brought and _ends(deployment, r, within)
+        }
         plan = Plan(
             tuple(c for c in _rotated(deployment, wanted, chosen).changes if c.address in chosen or _reloads(c))
         )
@@ -63,6 +73,7 @@ def rotate_ca(wish: Wish, report: Reporter) -> Result:
     """
     home = opening.existing(wish)
     with opening.opened(wish, home, report) as deployment:
+        _refuse_expired_ca(deployment)
         wanted = choosing.desired(deployment, choosing.recorded(deployment))
         before = _served(deployment, wanted)
         _trust_both(deployment, wanted)
@@ -70,6 +81,16 @@ def rotate_ca(wish: Wish, report: Reporter) -> Result:
         with report.step("the old CA is trusted no more"):
             _drop_the_old(deployment, wanted)
         return _result(deployment, wanted, before)
+
+
+def _refuse_expired_ca(deployment: Deployment) -> None:
+    """Whatever it signs would have ended with it; and nobody trusts it for a while yet, beside another."""
+    ca = deployment.home.read("ca/ca.crt")
+    info = pki.describe(ca) if ca else None
+    if info and info.days_left(deployment.now) < 0:
+        raise CertificateError(
+            f"the CA expired on {info.not_after:%Y-%m-%d}", hint=f"kesdeploy up -n {deployment.name} makes a new one"
+        )
 
 
 def _rotated(deployment: Deployment, wanted: tuple[Resource, ...], chosen: set[str]) -> Plan:
@@ -101,7 +122,8 @@ def _served(deployment: Deployment, wanted: tuple[Resource, ...]) -> dict[str, S
     for resource in wanted:
         if isinstance(resource.body, Certificate) and (info := _info(deployment, resource)):
             until = info.not_after.strftime("%Y-%m-%d")
-            found[resource.name] = Served(resource.name, info.serial, until, info.days_left(deployment.now))
+            days, yours = info.days_left(deployment.now), bool(resource.body.brought)
+            found[resource.name] = Served(resource.name, info.serial, until, days, yours)
     return found
 
 
@@ -131,7 +153,7 @@ def _drop_the_old(deployment: Deployment, wanted: tuple[Resource, ...]) -> None:
     home.write("ca/ca.crt", new, 0o644)
     for resource in wanted:
         if isinstance(resource.body, Trust):
-            home.write(resource.body.path, new, 0o644)
+            home.write(resource.body.path, filled.trusted(deployment, resource.body), 0o644)
         elif isinstance(resource.body, Certificate) and resource.body.ca_file:
             home.write(f"{resource.body.folder}/{resource.body.ca_file}", new, 0o644)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kesdeploy import keystores
 from kesdeploy.errors import KesdeployError, ServiceError
+from kesdeploy.topology import leaves
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,25 @@ def kes_ca(spec: Spec, home: Home) -> Path | None:
     """The authority of KES's certificate; None for the public ones."""
     if theirs := elsewhere(spec):
         return home.path(f"config/minio/{theirs.ca}") if theirs.ca else None
-    return home.ca_cert
+    return _root(spec, home, "kes-server")
+
+
+def s3_ca(spec: Spec, home: Home) -> Path | None:
+    """The authority of S3's certificate; None for the public ones, and without HTTPS."""
+    return _root(spec, home, "minio-server") if spec.https else None
+
+
+def _root(spec: Spec, home: Home, part: str) -> Path | None:
+    """Whom a client of a server of ours has to trust."""
+    given = leaves.section(spec, part)
+    if given is None:
+        return home.ca_cert
+    return home.secret(f"{part}-ca.crt") if given.ca else None
+
+
+def called(spec: Spec, part: str) -> str:
+    """The name that a server's certificate is asked for, where our own address of it may not be in it."""
+    return leaves.called(spec, part)[0] if leaves.section(spec, part) else ""
 
 
 def kes_identity(spec: Spec) -> str:
@@ -57,11 +76,16 @@ def kes_identity(spec: Spec) -> str:
 
 def kes(spec: Spec, home: Home, *, identity: str = "", timeout: float = REQUEST_TIMEOUT) -> Kes:
     """KES as `minio`; by default as `kes_identity` says."""
+    return kes_as(spec, home, home.identity(identity or kes_identity(spec)), timeout=timeout)
+
+
+def kes_as(spec: Spec, home: Home, pair: tuple[Path, Path], *, timeout: float = REQUEST_TIMEOUT) -> Kes:
+    """KES as whoever this certificate and key belong to."""
     from kesdeploy.clients.kes import Kes
 
     address, *others = kes_addresses(spec)
-    pair = home.identity(identity or kes_identity(spec))
-    return Kes(address, kes_ca(spec, home), *pair, timeout, others=tuple(others))
+    name = called(spec, "kes-server")
+    return Kes(address, kes_ca(spec, home), *pair, timeout, others=tuple(others), called=name)
 
 
 def root(spec: Spec, home: Home) -> tuple[str, str]:
@@ -79,8 +103,8 @@ def minio(spec: Spec, home: Home, *, timeout: float = REQUEST_TIMEOUT, login: tu
 
     scheme = "https" if spec.https else "http"
     user, password = login or root(spec, home)
-    ca = home.ca_cert if spec.https else None
-    return Minio(f"{scheme}://{reach(spec)}:{spec.network.s3_port}", user, password, ca, timeout)
+    address = f"{scheme}://{reach(spec)}:{spec.network.s3_port}"
+    return Minio(address, user, password, s3_ca(spec, home), timeout, called(spec, "minio-server"))
 
 
 def last_words(deployment: Deployment, container: str, lines: int = 5) -> str:

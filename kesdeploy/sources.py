@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -12,7 +11,7 @@ from kesdeploy.objections import SECRET
 
 
 def absolute_path(value: str) -> str:
-    if not value.startswith("~") and not PurePath(value).is_absolute():
+    if not value.startswith(("/", "~")):
         raise ValueError("an absolute path is needed: a spec is read from any folder")
     return value
 

@@ -28,6 +28,7 @@ from kesdeploy.names import host_name, root_user
 from kesdeploy.objections import SECRET, did_you_mean, objections
 from kesdeploy.references import reference
 from kesdeploy.section import Duration, Section
+from kesdeploy.server_certificate import ServerCertificate
 from kesdeploy.sources import SecretSource
 from kesdeploy.yamltext import parse, write
 
@@ -143,7 +144,9 @@ class Minio(Section):
     root_password: SecretSource | None = None
     """Generated when left out: 32 letters and digits."""
     https: bool | None = None
-    """HTTPS for S3 from the deployment's CA. Left out: off on loopback, on for every other `bind`."""
+    """HTTPS for S3. Left out: off on loopback without a certificate of your own, on otherwise."""
+    certificate: ServerCertificate | None = None
+    """Your own certificate for S3 and the console. Left out: one of the deployment's CA."""
     auto_encryption: bool = True
     """Encrypt objects of buckets that have no rule of their own."""
     drives: int = Field(default=1, ge=1, le=16)
@@ -178,6 +181,8 @@ class Spec(Section):
     def _consistent(self) -> Spec:
         if self.minio.https is False and not self.network.loopback:
             raise ValueError(f"minio.https cannot be off while network.bind is {self.network.bind}")
+        if self.minio.https is False and self.minio.certificate:
+            raise ValueError("minio.https cannot be off while there is a minio.certificate")
         names = [bucket.name for bucket in self.minio.buckets]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"minio.buckets: named twice: {', '.join(twice)}")
@@ -186,7 +191,9 @@ class Spec(Section):
     @property
     def https(self) -> bool:
         """Whether S3 is served over HTTPS."""
-        return not self.network.loopback if self.minio.https is None else self.minio.https
+        if self.minio.https is None:
+            return not self.network.loopback or self.minio.certificate is not None
+        return self.minio.https
 
     @property
     def kms(self) -> str:

@@ -11,7 +11,6 @@ from kesdeploy.errors import ServiceError
 from kesdeploy.topology.kes import certificates
 
 if TYPE_CHECKING:
-    from kesdeploy.clients.kes import Kes
     from kesdeploy.deployment import Deployment
 
 FORBIDDEN = 403
@@ -40,21 +39,13 @@ def _refusal(deployment: Deployment, authority: pki.Authority) -> ServiceError:
         for file, content in zip(pair, (leaf.cert_pem, leaf.key_pem), strict=True):
             file.write_bytes(content)
         try:
-            _kes(deployment, *pair).generate(deployment.spec.key_name)
+            services.kes_as(deployment.spec, deployment.home, pair, timeout=5).generate(deployment.spec.key_name)
         except ServiceError as error:
             # Of a TLS alert, often no more arrives than a connection that breaks.
             if error.status == FORBIDDEN or (not error.status and error.because not in _NOBODY):
                 return error
             raise
     raise ServiceError("KES made a data key for a stranger", hint=_HINT)
-
-
-def _kes(deployment: Deployment, certificate: Path, key: Path) -> Kes:
-    from kesdeploy.clients.kes import Kes
-
-    address, *others = services.kes_addresses(deployment.spec)
-    ca = services.kes_ca(deployment.spec, deployment.home)
-    return Kes(address, ca, certificate, key, timeout=5, others=tuple(others))
 
 
 def kept_to_its_prefix(deployment: Deployment) -> str:

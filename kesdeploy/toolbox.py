@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kesdeploy import choosing, foreground, images, opening, services, topology
-from kesdeploy.errors import ImageError, Unhealthy
+from kesdeploy import choosing, foreground, images, opening, services, topology, validity
+from kesdeploy.errors import CertificateError, ImageError, Unhealthy
 from kesdeploy.report import Reporter, Silent
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from kesdeploy.deployment import Deployment
     from kesdeploy.opening import Wish
+    from kesdeploy.spec import Spec
 
 INSTEAD = {"mc": 'eval "$(kesdeploy env)" and any S3 client', "kes": "kesdeploy verify, kesdeploy status"}
 
@@ -42,13 +43,15 @@ def run_tool(tool: str, wish: Wish, arguments: Sequence[str], report: Reporter) 
         server = deployment.engine.container(topology.container_name(home.name, part))
         if server is None or not server.running:
             raise Unhealthy(f"{home.name} does not run", hint=f"kesdeploy up -n {home.name}")
+        if ended := validity.expired(deployment.spec, home, deployment.now):
+            raise CertificateError(ended[0].message, hint=ended[0].hint)
         with tempfile.TemporaryDirectory(prefix="kesdeploy-", dir=home.root) as folder:
             inside = _credentials(tool, deployment, Path(folder))
             argv = [
                 *deployment.engine.run_args(topology.pod_name(home.name)),
                 *_flags(deployment, folder, inside, pick.entrypoint),
             ]
-            return foreground.run([*argv, pick.id, *_prefix(tool), *arguments])
+            return foreground.run([*argv, pick.id, *_prefix(tool, deployment.spec), *arguments])
 
 
 def _credentials(tool: str, deployment: Deployment, folder: Path) -> dict[str, str]:
@@ -56,12 +59,19 @@ def _credentials(tool: str, deployment: Deployment, folder: Path) -> dict[str, s
     home, spec = deployment.home, deployment.spec
     if tool == "kes":
         return _kes_login(deployment, folder)
-    (folder / "ca.crt").write_bytes(home.ca_cert.read_bytes())
     user, password = services.root(spec, home)
-    url = f"{'https' if spec.https else 'http'}://127.0.0.1:{topology.S3_PORT}"
+    host = services.called(spec, "minio-server") or "127.0.0.1"
+    url = f"{'https' if spec.https else 'http'}://{host}:{topology.S3_PORT}"
     alias = {"url": url, "accessKey": user, "secretKey": password, "api": "S3v4", "path": "auto"}
     (folder / "config.json").write_text(json.dumps({"version": "10", "aliases": {"this": alias, home.name: alias}}))
-    return {"SSL_CERT_FILE": "/kesdeploy/ca.crt", "HOME": "/kesdeploy"}
+    return {"HOME": "/kesdeploy", **_roots(folder, services.s3_ca(spec, home))}
+
+
+def _roots(folder: Path, authority: Path | None) -> dict[str, str]:
+    if authority is None:  # the public ones are in the image
+        return {}
+    (folder / "ca.crt").write_bytes(authority.read_bytes())
+    return {"SSL_CERT_FILE": "/kesdeploy/ca.crt"}
 
 
 def _kes_login(deployment: Deployment, folder: Path) -> dict[str, str]:
@@ -74,11 +84,7 @@ def _kes_login(deployment: Deployment, folder: Path) -> dict[str, str]:
         "KES_CLIENT_CERT": "/kesdeploy/client.crt",
         "KES_CLIENT_KEY": "/kesdeploy/client.key",
     }
-    authority = services.kes_ca(spec, home)
-    if authority is None:  # the public ones are in the image
-        return found
-    (folder / "ca.crt").write_bytes(authority.read_bytes())
-    return {**found, "SSL_CERT_FILE": "/kesdeploy/ca.crt"}
+    return {**found, **_roots(folder, services.kes_ca(spec, home))}
 
 
 def _flags(deployment: Deployment, folder: str, environment: dict[str, str], entrypoint: Sequence[str]) -> list[str]:
@@ -101,5 +107,10 @@ def _flags(deployment: Deployment, folder: str, environment: dict[str, str], ent
     return flags + [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
 
 
-def _prefix(tool: str) -> list[str]:
-    return ["--config-dir", "/kesdeploy"] if tool == "mc" else []
+def _prefix(tool: str, spec: Spec) -> list[str]:
+    if tool != "mc":
+        return []
+    # What a certificate of the user's names is elsewhere, for all that the container knows.
+    host = services.called(spec, "minio-server")
+    here = ["--resolve", f"{host}:{topology.S3_PORT}=127.0.0.1"] if host else []
+    return ["--config-dir", "/kesdeploy", *here]

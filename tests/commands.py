@@ -19,17 +19,18 @@ ROOT = Path(__file__).parents[1]
 NAMES = (
     *("init", "import", "up", "plan", "render", "start", "stop", "down", "destroy", "status", "list", "verify", "logs"),
     *("policy", "rotate-certs", "rotate-credentials", "schema", "env", "mc", "kes", "doctor", "images"),
-    *("key", "bucket"),
+    *("key", "bucket", "certs"),
 )
-IMAGES = ("list", "load", "save")
-KEYS = ("create", "list", "info", "import", "encrypt", "decrypt", "dek", "delete")
-BUCKETS = ("create", "list", "encrypt", "rewrap", "check")
+FAMILIES = {
+    "images": ("list", "load", "save"),
+    "key": ("create", "list", "info", "import", "encrypt", "decrypt", "dek", "delete"),
+    "bucket": ("create", "list", "encrypt", "rewrap", "check"),
+    "certs": ("list", "show", "import", "trust"),
+}
 COMMANDS = [
     (),
     *((name,) for name in NAMES),
-    *(("images", name) for name in IMAGES),
-    *(("key", name) for name in KEYS),
-    *(("bucket", name) for name in BUCKETS),
+    *((family, name) for family, names in FAMILIES.items() for name in names),
     *(("bucket", "encrypt", name) for name in ("set", "clear", "show")),
 ]
 Done = subprocess.CompletedProcess[str]

@@ -36,6 +36,10 @@ KES_KNOBS = {
     },
     "kes__api": {"/v1/ready": {"skip_auth": True}, "/v1/key/create/": {"timeout": "30s"}},
 }
+BROUGHT = {
+    "minio__certificate": {"cert": "/s3.pem", "key": "@/s3.key", "host": "s3.example.org"},
+    "kes__certificate": {"cert": "/kes.pem", "key": "env:KES_KEY", "ca": "/ca.pem"},
+}
 SPECS = {
     "fs": (SAMPLES / "fs.yaml", {}),
     "vault": (SAMPLES / "vault.yaml", {}),
@@ -46,6 +50,7 @@ SPECS = {
     "kes": (SAMPLES / "kes.yaml", {}),
     "kes-certificate": (SAMPLES / "kes.yaml", KES_CERTIFICATE),
     "certificate": (SAMPLES / "fs.yaml", {"kes__auth": "certificate"}),
+    "brought": (SAMPLES / "fs.yaml", BROUGHT),
     "kes-knobs": (SAMPLES / "fs.yaml", KES_KNOBS),
 }
 
@@ -180,6 +185,7 @@ def test_no_body_holds_a_secret_or_depends_on_it(monkeypatch, text, secret, over
 
 POD, KES, MINIO, ENV, CONFIG = "pod/pod", topology.KES, topology.MINIO, topology.MINIO_ENV, topology.KES_CONFIG
 DEFAULT = "minio-backend-default-key"
+PAIR = {"cert": "/c.pem", "key": "env:KEY"}
 KES_LEAF, MINIO_LEAF = "certificate/kes-server", "certificate/minio-server"
 KNOBS = [
     ({"network__s3_port": 9100}, {POD}),
@@ -190,6 +196,15 @@ KNOBS = [
     ({"network__bind": "0.0.0.0"}, {POD, ENV, MINIO_LEAF, MINIO}),
     ({"network__extra_names": ["photos.example.org"]}, {KES_LEAF}),
     ({"minio__https": True}, {ENV, MINIO_LEAF, MINIO}),
+    (
+        {"minio__certificate": PAIR},
+        {ENV, MINIO_LEAF, MINIO, "secret/minio-server.crt", "secret/minio-server.key"},
+    ),
+    ({"kes__certificate": PAIR}, {KES_LEAF, "secret/kes-server.crt", "secret/kes-server.key"}),
+    (
+        {"kes__certificate": {**PAIR, "ca": "/ca.pem", "host": "kes.example.org"}},
+        {KES_LEAF, "trust/minio-server", *(f"secret/kes-server{end}" for end in (".crt", ".key", "-ca.crt"))},
+    ),
     ({"minio__root_user": "somebody"}, {ENV, "secret/root-user"}),
     ({"minio__root_password": "env:SECRET"}, {"secret/root-password"}),
     ({"minio__auto_encryption": False}, {ENV}),
@@ -269,6 +284,12 @@ def _leaves(model: Any, prefix: str = "") -> set[str]:
     [
         ({}, "http://127.0.0.1:9000", "https://127.0.0.1:7373"),
         ({"minio__https": True}, "https://127.0.0.1:9000", "https://127.0.0.1:7373"),
+        (
+            {"minio__certificate": {**PAIR, "host": "s3.example.org"}},
+            "https://s3.example.org:9000",
+            "https://127.0.0.1:7373",
+        ),
+        ({"kes__certificate": {**PAIR, "host": "::1"}}, "http://127.0.0.1:9000", "https://[::1]:7373"),
         ({"network__bind": "0.0.0.0"}, "https://localhost:9000", "https://localhost:7373"),
         (
             {"network__bind": "0.0.0.0", "network__extra_names": ["s3.example.org"]},

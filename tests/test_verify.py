@@ -87,7 +87,7 @@ BROKEN = {
         "not what the spec wants",
     ),
     "another certificate": (_other_certificate, {"certificate of kes-server"}, "another certificate"),
-    "an expired certificate": (lambda h: h.later(days=400), {"certificate of kes-server"}, "expired"),
+    "an expired certificate": (lambda h: h.later(days=400), {"certificates last"}, "kes-server expired"),
     "KES is silent": (
         lambda h: setattr(h.kes, "silent", True),
         {"KES knows its client", "KES refuses a stranger", "keystore holds the key", "object"},

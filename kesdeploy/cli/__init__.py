@@ -14,6 +14,7 @@ from kesdeploy.cli import (
     access,
     buckets,
     certificates,
+    certs,
     credentials,
     images,
     imports,
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for family in (lifecycle, imports, inspect, keys, buckets, certificates, credentials, access, images, machine):
+for family in (lifecycle, imports, inspect, keys, buckets, certificates, certs, credentials, access, images, machine):
     family.add_to(app)
 
 

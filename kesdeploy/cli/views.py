@@ -63,6 +63,11 @@ def _checks(checks: list[Data], *, quiet: bool) -> Iterator[Block]:
         )
 
 
+def proven(checks: list[Data]) -> Iterator[Block]:
+    """The proof in a line, or what of it failed."""
+    return _checks(checks, quiet=True)
+
+
 def checked(data: Data) -> Iterable[Block]:
     yield from _checks(data["checks"], quiet=False)
 
@@ -92,8 +97,12 @@ def status(data: Data) -> Iterable[Block]:
             ("Auto-encryption", "on" if data["auto_encryption"] else "off"),
         ),
     )
-    rows = [(c["name"], _lasts(c["days_left"]), c["not_after"]) for c in data["certificates"]]
-    yield Table(("certificate", "valid", "until"), rows)
+    rows = [(c["name"], _lasts(c["days_left"]), c["not_after"], _whose(c)) for c in data["certificates"]]
+    yield Table(("certificate", "valid", "until", "whose"), rows)
+
+
+def _whose(certificate: Data) -> str:
+    return "yours" if certificate["yours"] else "kesdeploy's"
 
 
 def _lasts(days: int) -> str:
@@ -146,7 +155,11 @@ def rotated(data: Data) -> Iterable[Block]:
     if rows:
         yield Table(("certificate", "serial before", "now", "until"), rows)
     for kept in data["kept"]:
-        yield Text(f"{kept['name']}: kept, {kept['days_left']} days left")
+        lasts = f"until {kept['not_after']}, {_lasts(kept['days_left'])}"
+        if kept["yours"]:
+            yield Item("note", f"{kept['name']}: yours, {lasts}; you renew it, and `kesdeploy up` takes it up")
+        else:
+            yield Text(f"{kept['name']}: kept, {lasts}")
     for name in data["stopped"]:
         yield Item("note", f"{name} does not run: it reads its certificate when it starts")
     yield from _checks(data["checks"], quiet=True)

@@ -33,13 +33,22 @@ class Kes:
     """KES at an https address, as one identity. Every refusal is a ServiceError with KES's message and status.
 
     ca: the authority of its certificate, None for the public ones. others: further servers with the same keys, which
-    are asked while the one before does not answer.
+    are asked while the one before does not answer. called: as for a Door.
     """
 
-    def __init__(
-        self, address: str, ca: Path | None, certificate: Path, key: Path, timeout: float, others: tuple[str, ...] = ()
+    def __init__(  # noqa: PLR0913
+        self,
+        address: str,
+        ca: Path | None,
+        certificate: Path,
+        key: Path,
+        timeout: float,
+        others: tuple[str, ...] = (),
+        *,
+        called: str = "",
     ) -> None:
-        doors = [Door(each, ca=ca, pair=(certificate, key), timeout=timeout) for each in (address, *others)]
+        pair = (certificate, key)
+        doors = [Door(each, ca=ca, pair=pair, timeout=timeout, called=called) for each in (address, *others)]
         self._door = _FirstOf(doors) if others else doors[0]
 
     def version(self) -> str:

@@ -52,8 +52,8 @@ class Head:
 class Minio:
     """MinIO at a URL, as its root user. Every refusal is a ServiceError with MinIO's code and words."""
 
-    def __init__(self, url: str, user: str, password: str, ca: Path | None, timeout: float) -> None:
-        self._door = Door(url, ca=ca, timeout=timeout)
+    def __init__(self, url: str, user: str, password: str, ca: Path | None, timeout: float, called: str = "") -> None:
+        self._door = Door(url, ca=ca, timeout=timeout, called=called)
         self._user, self._password = user, password
 
     def __repr__(self) -> str:

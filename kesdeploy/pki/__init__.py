@@ -5,8 +5,10 @@ KES, MinIO and OpenBao all read.
 """
 
 from kesdeploy.pki.authority import Authority, Leaf, LeafRequest, Usage
+from kesdeploy.pki.fitness import covers, refuse_unfit
 from kesdeploy.pki.identity import api_key_of, identity, key_of, new_api_key
 from kesdeploy.pki.inspection import CertificateInfo, describe, reason_to_reissue, reason_to_replace
+from kesdeploy.pki.pair import server_pair
 from kesdeploy.pki.pem import split
 
 __all__ = [
@@ -16,11 +18,14 @@ __all__ = [
     "LeafRequest",
     "Usage",
     "api_key_of",
+    "covers",
     "describe",
     "identity",
     "key_of",
     "new_api_key",
     "reason_to_reissue",
     "reason_to_replace",
+    "refuse_unfit",
+    "server_pair",
     "split",
 ]

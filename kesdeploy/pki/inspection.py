@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy.errors import CertificateError
 from kesdeploy.pki.authority import LeafRequest, general_names, purpose
+from kesdeploy.pki.chain import issued
 from kesdeploy.pki.identity import identity_of
 from kesdeploy.pki.pem import load_certificate, load_key, public_der, understood
 
@@ -49,24 +50,33 @@ def reason_to_reissue(
 ) -> str | None:
     """Why this pair must be issued again, as the end of "because …"; None when it is good.
 
-    None or empty bytes stand for a file that is missing.
+    None or empty bytes stand for a file that is missing. One that ends with its authority is good to its last day:
+    another would end then, too.
     """
     if fault := _fault(cert_pem, key_pem):
         return fault
-    certificate = load_certificate(cert_pem or b"")
-    if not _issued_by(certificate, authority_cert_pem):
+    certificate, authority = load_certificate(cert_pem or b""), _readable(authority_cert_pem)
+    if authority is None or not issued(certificate, authority):
         return "it was issued by another authority"
-    return _changed(certificate, request) or _dated(_info(certificate), now, renew_within_days)
+    info = _info(certificate)
+    within = 0 if info.not_after >= authority.not_valid_after_utc else renew_within_days
+    return _changed(certificate, request) or _dated(info, now, within)
 
 
-def reason_to_replace(
-    cert_pem: bytes | None, key_pem: bytes | None, now: datetime, renew_within_days: int = 30
-) -> str | None:
+def _readable(pem: bytes) -> Certificate | None:
+    try:
+        return load_certificate(pem)
+    except CertificateError:
+        return None
+
+
+def reason_to_replace(cert_pem: bytes | None, key_pem: bytes | None, now: datetime) -> str | None:
     """Why another authority is needed, as the end of "because …"; None when this one goes on signing.
 
     None or empty bytes stand for a file that is missing. One that is not valid yet stays: the clock is wrong, not it.
+    One that ends soon stays too: who trusts it must be told of another before.
     """
-    return _fault(cert_pem, key_pem) or _ends(describe(cert_pem or b""), now, renew_within_days)
+    return _fault(cert_pem, key_pem) or _ends(describe(cert_pem or b""), now, 0)
 
 
 def _fault(cert_pem: bytes | None, key_pem: bytes | None) -> str | None:
@@ -89,12 +99,12 @@ def _info(certificate: Certificate) -> CertificateInfo:
     from cryptography import x509
 
     with understood("This certificate cannot be read"):
-        constraints = _extension(certificate, x509.BasicConstraints)
-        usages = _extension(certificate, x509.ExtendedKeyUsage) or ()
+        constraints = extension(certificate, x509.BasicConstraints)
+        usages = extension(certificate, x509.ExtendedKeyUsage) or ()
         return CertificateInfo(
             subject=certificate.subject.rfc4514_string(),
             issuer=certificate.issuer.rfc4514_string(),
-            names=_names(certificate),
+            names=names_of(certificate),
             serial=f"{certificate.serial_number:x}",
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
@@ -104,7 +114,8 @@ def _info(certificate: Certificate) -> CertificateInfo:
         )
 
 
-def _extension(certificate: Certificate, kind: type[Any]) -> Any:
+def extension(certificate: Certificate, kind: type[Any]) -> Any:
+    """The value of an extension, None where there is none. ValueError and the like for one that is damaged."""
     from cryptography import x509
 
     try:
@@ -113,30 +124,21 @@ def _extension(certificate: Certificate, kind: type[Any]) -> Any:
         return None
 
 
-def _names(certificate: Certificate) -> tuple[str, ...]:
+def names_of(certificate: Certificate) -> tuple[str, ...]:
+    """The DNS names and addresses that it is valid for."""
     from cryptography import x509
 
-    san = _extension(certificate, x509.SubjectAlternativeName)
+    san = extension(certificate, x509.SubjectAlternativeName)
     return tuple(str(entry.value) for entry in san or () if isinstance(entry, x509.DNSName | x509.IPAddress))
-
-
-def _issued_by(certificate: Certificate, authority_cert_pem: bytes) -> bool:
-    from cryptography.exceptions import InvalidSignature
-
-    try:
-        certificate.verify_directly_issued_by(load_certificate(authority_cert_pem))
-    except (InvalidSignature, CertificateError, ValueError, TypeError):
-        return False
-    return True
 
 
 def _changed(certificate: Certificate, request: LeafRequest) -> str | None:
     from cryptography import x509
 
-    usages = list(_extension(certificate, x509.ExtendedKeyUsage) or ())
+    usages = list(extension(certificate, x509.ExtendedKeyUsage) or ())
     if usages != [purpose(request.usage)]:
         return f"it is not a {request.usage} certificate"
-    have = {name.lower() for name in _names(certificate)}
+    have = {name.lower() for name in names_of(certificate)}
     want = {str(entry.value).lower() for entry in general_names(request.names)}
     if have != want:
         changes = [f"+{name}" for name in sorted(want - have)] + [f"-{name}" for name in sorted(have - want)]

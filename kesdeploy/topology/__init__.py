@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from kesdeploy import keystores
 from kesdeploy.engines import Port
-from kesdeploy.resources import Authority, Bucket, Certificate, Fingerprint, Key, Pod, Resource, Trust
+from kesdeploy.resources import Authority, Bucket, Fingerprint, Key, Pod, Resource, Trust
 from kesdeploy.topology import kes as kes_side
-from kesdeploy.topology import minio
+from kesdeploy.topology import leaves, minio
 from kesdeploy.topology.kes import KesSide, key_names
 from kesdeploy.topology.names import (
     CA,
@@ -21,17 +21,18 @@ from kesdeploy.topology.names import (
     KES_PORT,
     MINIO,
     MINIO_ENV,
-    MINIO_LEAF,
     MINIO_TRUST,
     POD,
     S3_PORT,
     components,
     console_url,
     container_name,
+    kes_host,
     kes_url,
     pod_name,
     public_host,
     published,
+    s3_host,
     s3_url,
     server_names,
 )
@@ -54,11 +55,13 @@ __all__ = [
     "container_name",
     "desired",
     "in_order",
+    "kes_host",
     "kes_url",
     "key_names",
     "pod_name",
     "public_host",
     "published",
+    "s3_host",
     "s3_url",
     "server_names",
 ]
@@ -103,10 +106,12 @@ def in_order(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
 
 
 def _trust(spec: Spec) -> list[Resource]:
-    leaf = Certificate("certs/minio-server", minio.PART, server_names(spec, minio.PART))
+    """MinIO's leaf, and whom it trusts: our CA, and the root of a certificate that the user brings for KES."""
+    roots = leaves.trusted(spec, kes_side.PART)
+    also = roots[0].removeprefix("secret/") if roots else None
     return [
-        *([Resource(MINIO_LEAF, leaf, (CA,))] if spec.https else []),
-        Resource(MINIO_TRUST, Trust("certs/minio-server/CAs/ca.crt"), (CA,)),
+        *(leaves.leaf(spec, minio.PART) if spec.https else ()),
+        Resource(MINIO_TRUST, Trust("certs/minio-server/CAs/ca.crt", also), (CA, *roots)),
     ]
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from kesdeploy import kes_versions
 from kesdeploy.engines import Mount, Port
 from kesdeploy.errors import UsageError
-from kesdeploy.resources import Certificate, Container, File, Identity, Ref, Resource
+from kesdeploy.resources import Container, File, Identity, Ref, Resource
+from kesdeploy.topology import leaves
 from kesdeploy.topology.names import (
     CA,
     CLIENT,
@@ -20,7 +21,6 @@ from kesdeploy.topology.names import (
     OPERATOR,
     POD,
     container_name,
-    server_names,
 )
 
 if TYPE_CHECKING:
@@ -77,7 +77,6 @@ def theirs(elsewhere: Elsewhere, keystore: Contribution) -> KesSide:
 
 def ours(spec: Spec, site: Site, keystore: Contribution) -> KesSide:
     """A KES that is deployed, with two identities: MinIO's, and kesdeploy's own."""
-    leaf = Certificate(f"certs/{PART}", PART, server_names(spec, PART), ca_file="ca.crt")
     _refuse_older_than(spec, site)
     # MinIO's side is written once KES knows whom it names: whenever one is killed, MinIO can start with what is there.
     needs = (KES, CLIENT)
@@ -95,7 +94,7 @@ def ours(spec: Spec, site: Site, keystore: Contribution) -> KesSide:
         identities=(
             Resource(CLIENT, Identity("minio"), (CA,)),
             Resource(OPERATOR, Identity("operator"), (CA,)),
-            Resource(KES_LEAF, leaf, (CA,)),
+            *leaves.leaf(spec, PART, ca_file="ca.crt"),
         ),
         resources=(_configuration(spec, site, keystore), _container(spec, site, keystore), *pair),
         ports=(Port(spec.network.bind, spec.network.kes_port, KES_PORT),),

@@ -68,18 +68,34 @@ def public_host(spec: Spec) -> str:
     return spec.network.extra_names[0] if spec.network.extra_names else "localhost"
 
 
+def s3_host(spec: Spec) -> str:
+    """What S3 clients and browsers call MinIO: of a certificate that the user brings, what that is valid for."""
+    given = spec.minio.certificate
+    return (given and given.host) or public_host(spec)
+
+
+def kes_host(spec: Spec) -> str:
+    """What clients outside of the deployment call its KES."""
+    given = spec.kes.certificate
+    return (given and given.host) or public_host(spec)
+
+
 def s3_url(spec: Spec) -> str:
-    return f"{_scheme(spec)}://{public_host(spec)}:{spec.network.s3_port}"
+    return f"{_scheme(spec)}://{_in_url(s3_host(spec))}:{spec.network.s3_port}"
 
 
 def console_url(spec: Spec) -> str:
-    return f"{_scheme(spec)}://{public_host(spec)}:{spec.network.console_port}"
+    return f"{_scheme(spec)}://{_in_url(s3_host(spec))}:{spec.network.console_port}"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def kes_url(spec: Spec) -> str:
     """Where KES is reached from this machine; of several endpoints, the first."""
     elsewhere = keystores.of(spec).elsewhere(spec)
-    return elsewhere.endpoints[0] if elsewhere else f"https://{public_host(spec)}:{spec.network.kes_port}"
+    return elsewhere.endpoints[0] if elsewhere else f"https://{_in_url(kes_host(spec))}:{spec.network.kes_port}"
 
 
 def _scheme(spec: Spec) -> str:

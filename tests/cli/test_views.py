@@ -37,7 +37,9 @@ STATUS = {
     "keystore": {"kind": "vault", "state": "SEALED"},
     "kms": "UNREACHABLE (connection refused)",
     "auto_encryption": False,
-    "certificates": [{"name": "kes-server", "days_left": 12, "not_after": "2026-01-13", "serial": "1f"}],
+    "certificates": [
+        {"name": "kes-server", "days_left": 12, "not_after": "2026-01-13", "serial": "1f", "yours": False},
+    ],
     "endpoints": UP["endpoints"],
     "drift": [],
 }
@@ -125,11 +127,11 @@ def test_status_names_what_is_wrong_where_one_looks_for_it():
     assert row(found, "KMS").endswith("UNREACHABLE (connection refused)")
     assert row(found, "Auto-encryption").endswith("off")
     assert row(found, "Engine").endswith("podman 4.3.1 (asked for)")
-    assert row(found, "kes-server").split() == ["kes-server", "12", "days", "left", "2026-01-13"]
+    assert row(found, "kes-server").split() == ["kes-server", "12", "days", "left", "2026-01-13", "kesdeploy's"]
 
 
 def test_a_certificate_that_expired_is_not_said_to_have_days_left():
-    expired = [{"name": "kes-server", "days_left": -3, "not_after": "2026-01-01", "serial": "1f"}]
+    expired = [{"name": "kes-server", "days_left": -3, "not_after": "2026-01-01", "serial": "1f", "yours": True}]
     line = row(lines(views.status, {**STATUS, "certificates": expired}), "kes-server")
     assert "EXPIRED" in line
     assert "left" not in line

@@ -1,0 +1,184 @@
+"""certs: every certificate of a deployment, one brought by the user, and how to trust the root of them."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kesdeploy import brought, deploy, opening, pki, services, topology, trusting, validity
+from kesdeploy.deployment import clock
+from kesdeploy.errors import CertificateError, UsageError
+from kesdeploy.home import write_private
+from kesdeploy.result import Result
+from kesdeploy.topology import leaves
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kesdeploy.home import Home
+    from kesdeploy.opening import Wish
+    from kesdeploy.report import Reporter
+    from kesdeploy.spec import Spec
+    from kesdeploy.validity import Held
+
+
+def listed(wish: Wish) -> Result:
+    """Every certificate: what it says, how long it lasts, who uses it and who trusts it."""
+    home = opening.existing(wish)
+    spec, now = opening.load(wish, home), clock()
+    rows = [_row(each, now) for each in validity.held(spec, home)]
+    data = {"deployment": home.name, "certificates": rows}
+    return Result("certs list", data, problems=validity.problems(spec, home, now))
+
+
+def shown(wish: Wish, name: str) -> Result:
+    """One of them, with its PEM. UsageError when there is none of this name."""
+    home = opening.existing(wish)
+    known = {each.name: each for each in validity.held(opening.load(wish, home), home)}
+    if name not in known:
+        raise UsageError(
+            f"no certificate {name!r}",
+            because=f"there are {', '.join(known)}",
+            hint=f"kesdeploy certs list -n {home.name}",
+        )
+    each = known[name]
+    each.info()  # CertificateError for what is none
+    pem = each.file.read_bytes()
+    data = {"deployment": home.name, **_row(each, clock()), "sha256": _fingerprint(pem), "pem": pem.decode()}
+    return Result("certs show", data)
+
+
+def _row(each: Held, now: datetime) -> dict[str, Any]:
+    about = {
+        "name": each.name,
+        "kind": each.kind,
+        "yours": each.yours,
+        "source": each.source,
+        "file": str(each.file),
+        "used_by": list(each.used_by),
+        "trusted_by": list(each.trusted_by),
+    }
+    try:
+        info = each.info()
+        more = len(pki.split(each.file.read_bytes())) - 1
+    except CertificateError as error:
+        return {**about, "error": error.what}
+    return {
+        **about,
+        "error": "",
+        "subject": info.subject,
+        "issuer": info.issuer,
+        "names": list(info.names),
+        "serial": info.serial,
+        "not_before": f"{info.not_before:%Y-%m-%d %H:%M:%S}",
+        "not_after": f"{info.not_after:%Y-%m-%d %H:%M:%S}",
+        "days_left": info.days_left(now),
+        "usages": list(info.usages),
+        "identity": info.identity if each.kind == "identity" else "",
+        "more": more,
+    }
+
+
+def _fingerprint(pem: bytes) -> str:
+    """Of the first certificate, as browsers and openssl show it."""
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pki.split(pem)[0].decode())).hexdigest().upper()
+    return ":".join(digest[place : place + 2] for place in range(0, len(digest), 2))
+
+
+# --- import
+
+
+def bring(wish: Wish, report: Reporter, section: str) -> Result:
+    """Take up a certificate of the user's: looked at first, then kept in the spec, served, and seen to be served.
+
+    CertificateError with nothing changed when a client would not take it. What does not run takes it up at its start.
+    """
+    home = opening.existing(wish)
+    with opening.opened(wish, home, report, lock=False) as deployment:
+        spec = deployment.spec
+        before = home.read(f"certs/{brought.SERVERS[section]}/public.crt")
+        offer = brought.offered(spec, home, section)
+        assert offer
+        brought.examined(offer, spec, deployment.now)
+        now = pki.describe(pki.server_pair(offer.cert, offer.key).cert_pem)
+        runs = any(container.running for container in deployment.engine.containers(deployment.labels))
+    data = {
+        "deployment": home.name,
+        "part": offer.part,
+        "serial": now.serial,
+        "before": pki.describe(before).serial if before else "",
+        "names": list(now.names),
+        "not_after": f"{now.not_after:%Y-%m-%d}",
+        "days_left": now.days_left(clock()),
+        "called": list(leaves.called(spec, offer.part)),
+        "source": offer.given.cert,
+    }
+    if runs:
+        _say_what_restarts(report, opening.load(replace(wish, overrides={}), home), spec, section)
+    done = deploy.up(wish, report) if runs else deploy.keep(wish, report)
+    told: dict[str, Any] = {key: done.data[key] for key in ("changes", "checks") if key in done.data}
+    return replace(done, command="certs import", data={**data, "taken_up": runs, "changes": [], "checks": [], **told})
+
+
+def _say_what_restarts(report: Reporter, old: Spec, new: Spec, section: str) -> None:
+    """MinIO reads whom it trusts and what it is called at its start alone; a new certificate it takes up by itself."""
+    if section == "minio" and not old.https:
+        report.note("S3 speaks HTTPS from now on: MinIO is restarted once")
+    elif topology.console_url(old) != topology.console_url(new):
+        report.note(f"S3 is called {topology.s3_host(new)} from now on: MinIO is restarted once")
+    elif leaves.trusted(old, leaves.KES_PART) != leaves.trusted(new, leaves.KES_PART):
+        report.note("MinIO has to trust another root: it is restarted once")
+
+
+# --- trust
+
+
+def trust(wish: Wish, out: Path | None, *, force: bool = False) -> Result:
+    """The root that clients have to trust, and how; `out`: a file to write it to."""
+    home = opening.existing(wish)
+    spec = opening.load(wish, home)
+    target = _target(spec, home)
+    if target is None:
+        raise UsageError(
+            "there is nothing to trust",
+            because="clients here meet certificates of public authorities alone",
+            hint=f"kesdeploy certs list -n {home.name}",
+        )
+    pem = Path(target.ca).read_bytes()
+    if out:
+        _write(out, pem, force=force)
+    data = {
+        "deployment": home.name,
+        "ca": target.ca,
+        "sha256": _fingerprint(pem),
+        "for": target.url,
+        "https": spec.https,
+        "out": str(out or ""),
+        "ways": [asdict(way) for way in trusting.ways(target)],
+    }
+    return Result("certs trust", data)
+
+
+def _target(spec: Spec, home: Home) -> trusting.Target | None:
+    """S3's root, else KES's; None where both are public, or others'."""
+    if (ca := services.s3_ca(spec, home)) and _there(ca, home):
+        return trusting.Target(home.name, str(ca), topology.s3_url(spec))
+    if services.elsewhere(spec) or (ca := services.kes_ca(spec, home)) is None or not _there(ca, home):
+        return None
+    cert, key = home.identity("operator")
+    return trusting.Target(home.name, str(ca), topology.kes_url(spec), (str(cert), str(key)))
+
+
+def _there(ca: Path, home: Home) -> bool:
+    if not ca.exists():
+        raise UsageError(f"{ca} is missing", hint=f"kesdeploy up -n {home.name}")
+    return True
+
+
+def _write(out: Path, pem: bytes, *, force: bool) -> None:
+    if out.exists() and not force and out.read_bytes() != pem:
+        raise UsageError(f"{out} is there already", hint="--out OTHER, or --force to replace it")
+    write_private(out.absolute(), pem, 0o644)
