@@ -1,14 +1,17 @@
-"""Where a key's name has to be typed before it goes."""
+"""Where keys' names have to be typed before they go."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kesdeploy.errors import DataProtected
-from kesdeploy.keyring import deleting
+from kesdeploy.errors import DataProtected, UsageError
+from kesdeploy.keyring import deleting, remote
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kesdeploy.console import Console
+    from kesdeploy.keyring.remote import Remote
     from kesdeploy.opening import Wish
 
 
@@ -22,3 +25,39 @@ def confirm_key(wish: Wish, name: str, console: Console, *, yes: bool) -> None:
     console.note("no bucket's rule and no object here needs it; what was encrypted with it elsewhere is lost with it")
     if not yes and console.ask(f"Type {name} to delete it") != name:
         raise DataProtected("another name was typed; nothing was deleted")
+
+
+def confirm_remote_keys(wish: Wish, keys: Sequence[str], console: Console, *, wanted: bool, yes: bool) -> Sequence[str]:
+    """The keys that `destroy` is to delete in a keystore that others can reach: named as arguments, or typed.
+
+    UsageError when none is named and nobody can be asked; DataProtected for one that is not this deployment's.
+    """
+    if not wanted:
+        if keys:
+            raise UsageError(
+                f"destroy takes no argument: {keys[0]!r}",
+                because="the deployment is named by -n, keys to delete come with --delete-remote-keys",
+                hint=f"kesdeploy destroy -n {keys[0]}",
+            )
+        return ()
+    found = remote.doomed(wish, console, keys) if keys else remote.own(wish, console)
+    if not keys and (yes or not console.interactive):
+        raise UsageError(
+            "which keys? --delete-remote-keys wants their names",
+            because=f"of this deployment's own, {found.keystore} has {', '.join(found.keys) or 'none'}",
+            hint=f"kesdeploy destroy -n {found.deployment} --yes --delete-remote-keys {' '.join(found.keys)}".rstrip(),
+        )
+    console.note(f"{found.keystore}, for ever: {', '.join(found.keys) or 'no key'}. {found.meaning}")
+    for key in found.gone:
+        console.note(f"{key} is not there any more")
+    return keys or _typed(found, console)
+
+
+def _typed(found: Remote, console: Console) -> Sequence[str]:
+    """Those of them whose names were typed. DataProtected for another name."""
+    if not found.keys:
+        return ()
+    typed = console.ask("Type the names of those to delete, with spaces between them").split()
+    if wrong := [name for name in typed if name not in found.keys]:
+        raise DataProtected(f"{wrong[0]!r} is none of them; nothing was destroyed")
+    return typed

@@ -102,6 +102,10 @@ class _Door:
         self.kes.keys[name] = secrets.token_bytes(16)
         return True
 
+    def delete_key(self, name: str) -> None:
+        self._key(name)
+        del self.kes.keys[name]
+
     def describe_identity(self, identity: str) -> dict[str, Any]:
         return {"identity": identity}
 

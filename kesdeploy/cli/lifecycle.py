@@ -134,22 +134,36 @@ def down(name: o.Name = "", timeout: o.Timeout = "120s", json: o.Json = False, v
 
 
 def destroy(
+    keys: Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="With --delete-remote-keys.")] = None,
     name: o.Name = "",
     yes: o.Yes = False,
     save: Annotated[Path | None, typer.Option("--save", help="First write a tar of keys and secrets here.")] = None,
+    delete_remote_keys: Annotated[
+        bool, typer.Option("--delete-remote-keys", help="Delete these keys of its own in the KMS as well, for ever.")
+    ] = False,
     timeout: o.Timeout = "120s",
     json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:
-    """Remove data and keys too. What was encrypted can never be read again; wants the name typed, or --yes."""
+    """Remove data and keys too. What was encrypted can never be read again; wants the name typed, or --yes.
+
+    Keys in a KMS that others can reach stay, unless they are named.
+
+    Examples: kesdeploy destroy --save keys.tar.gz
+              kesdeploy destroy --yes --delete-remote-keys minio-dev-4f1c22
+    """
 
     def work(console: Console) -> Result:
         from kesdeploy import deploy
         from kesdeploy.asking import confirm_destroy
+        from kesdeploy.confirming import confirm_remote_keys
+        from kesdeploy.keyring import remote
 
         wish = _named("destroy", name, timeout)
+        chosen = confirm_remote_keys(wish, keys or [], console, wanted=delete_remote_keys, yes=yes)
         confirm_destroy(wish, console, yes=yes, save=save)
-        return deploy.destroy(wish, console)
+        deleted = remote.delete(wish, console, chosen) if chosen else ()
+        return remote.told(deploy.destroy(wish, console), deleted)
 
     run("destroy", work, views.removed, json=json, verbose=verbose)
 

@@ -124,10 +124,12 @@ def stopped(data: Data) -> Iterable[Block]:
 
 def removed(data: Data) -> Iterable[Block]:
     yield Item("ok", f"removed: {', '.join(data['removed']) or 'nothing was there'}")
+    if deleted := data.get("deleted_keys"):
+        yield Item("ok", f"deleted in the keystore, for ever: {', '.join(deleted)}")
     if data["kept"]:
         yield Text(f"Data, keys and certificates stay in {data['kept']}; `kesdeploy up` brings all back.")
     if stay := data.get("stay"):
-        yield Text(f"Not removed: {', '.join(stay['keys'])} in {stay['keystore']}. kesdeploy deletes no key there.")
+        yield Text(f"Not removed: {', '.join(stay['keys'])} in {stay['keystore']}: others may use them.")
 
 
 def rendered(data: Data) -> Iterable[Block]:

@@ -42,28 +42,34 @@ def delete(wish: Wish, report: Reporter, name: str) -> Result:
     """Delete it, and look whether it is gone. Raises as `doomed` does, and ServiceError when it stays."""
     with door.held(wish, report, theirs=f"kes key rm {name}") as (ring, _):
         found = _doomed(ring, name)
-        trouble = _delete(ring, name)
-        _see_it_gone(ring, name, trouble)
-        _forget(ring, name)
+        delete_key(ring, name)
     data = {"deployment": ring.home.name, "keystore": ring.spec.kms, "key": name, "maker": found.maker}
     return Result("key delete", data)
+
+
+def delete_key(ring: Ring, name: str) -> None:
+    """Whatever needs it. Raises ServiceError when it stays."""
+    trouble = _delete(ring, name)
+    _see_it_gone(ring, name, trouble)
+    _forget(ring, name)
 
 
 def _doomed(ring: Ring, name: str) -> Doomed:
     names.asked(name)
     needs.refuse_to_delete(ring, name)
-    maker = _maker(ring, name)
-    if not makers.ours(ring, maker):
+    made_by = maker(ring, name)
+    if not makers.ours(ring, made_by):
         raise DataProtected(
             f"the key {name!r} was not made by this deployment",
-            because=f"made by {makers.name(ring, maker)} {maker}".rstrip(),
+            because=f"made by {makers.name(ring, made_by)} {made_by}".rstrip(),
             hint=f"who made it may need it; to delete it all the same: kesdeploy kes -n {ring.home.name} key rm {name}",
         )
     keystore = ring.keystore
-    return Doomed(ring.home.name, keystore.title, keystore.habits.deleting, makers.name(ring, maker))
+    return Doomed(ring.home.name, keystore.title, keystore.habits.deleting, makers.name(ring, made_by))
 
 
-def _maker(ring: Ring, name: str) -> str:
+def maker(ring: Ring, name: str) -> str:
+    """The identity that created it; empty where KES does not tell us."""
     try:
         return str(ring.kes.describe_key(name).get("created_by") or "")
     except ServiceError as error:
@@ -86,7 +92,7 @@ def _delete(ring: Ring, name: str) -> ServiceError | None:
 def _see_it_gone(ring: Ring, name: str, trouble: ServiceError | None) -> None:
     """CipherTrust denies a deletion as if there were no key, and KES takes that for success; Azure fails half-way."""
     deadline = time.monotonic() + SETTLES
-    while _stays(ring, name):
+    while stays(ring, name):
         if trouble and trouble.status != NOT_FOUND:
             raise trouble
         if time.monotonic() > deadline:
@@ -100,7 +106,8 @@ def _see_it_gone(ring: Ring, name: str, trouble: ServiceError | None) -> None:
         ring.report.warn(f"{name!r} is gone, though not cleanly: {trouble.because}")
 
 
-def _stays(ring: Ring, name: str) -> bool:
+def stays(ring: Ring, name: str) -> bool:
+    """Whether it is in the keystore."""
     try:
         ring.kes.describe_key(name)
     except ServiceError as error:

@@ -190,6 +190,7 @@ def test_destroy_wants_a_yes_and_says_what_is_lost(up, kesdeploy, ask):
         "removed": [POD, str(up.home.root)],
         "kept": "",
         "stay": {},
+        "deleted_keys": [],
     }
     assert not up.home.root.exists()
     assert ask("list")["data"] == {"deployments": []}
