@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("wizard", "interview", "lacking"),
     ("console", "complaint", "hidden", "live", "prompt", "blocks", "terminal"),
     ("recredential", "rotation", "certificates"),
-    ("keyring", "keyring.*", "buckets", "buckets.*"),
+    ("keyring", "keyring.*", "buckets", "buckets.*", "alone"),
     ("deploy", "overview", "environment", "foreground", "toolbox", "image_store", "teardown", "granting", "trusting"),
     ("opening", "choosing", "clash", "handover", "doctor", "doctor.*"),
     ("apply", "verify", "strangers"),

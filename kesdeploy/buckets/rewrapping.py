@@ -136,14 +136,9 @@ def _dead(deployment: Deployment, rule: rules.Rule) -> ServiceError:
 
 
 def _result(name: str, rule: rules.Rule, before: checking.Tally, after: checking.Tally, report: Reporter) -> Result:
-    left, new = _others(after, rule.key), _others(before, rule.key)
-    passed = [
-        {"sse": sse, "key": key, "objects": count, "why": _LEFT[sse]}
-        for (sse, key), count in after.keys.most_common()
-        if sse in _LEFT and (sse != rules.S3 or key != rule.key)
-    ]
-    for each in passed:
-        report.warn(f"not changed: {checking.counted(each['objects'])}, {each['why']}")
+    left, new, passed = _others(after, rule.key), _others(before, rule.key), list(_passed_over(after, rule))
+    for sse, _, count in passed:
+        report.warn(f"not changed: {checking.counted(count)}, {_LEFT[sse]}")
     if passed:
         report.note(checking.anew(rule.bucket, (rule.key,)))
     what = f"another key is still that of {checking.counted(left)} of {rule.bucket}"
@@ -155,7 +150,14 @@ def _result(name: str, rule: rules.Rule, before: checking.Tally, after: checking
         "objects": after.objects,
         "rewrapped": max(new - left, 0),
         "left": left,
-        "passed_over": passed,
+        "passed_over": [{"sse": sse, "key": key, "objects": count, "why": _LEFT[sse]} for sse, key, count in passed],
         "before": [key for (sse, key), _ in before.keys.most_common() if sse == rules.KMS and key != rule.key],
     }
     return Result("bucket rewrap", data, ok=not left, problems=problems, exit_code=7 if left else 0)
+
+
+def _passed_over(found: checking.Tally, rule: rules.Rule) -> Iterator[tuple[str, str, int]]:
+    """How, with which key and how many the job leaves, that are not under the key anyway."""
+    for (sse, key), count in found.keys.most_common():
+        if sse in _LEFT and (sse, key) != (rules.S3, rule.key):
+            yield sse, key, count

@@ -8,13 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kesdeploy import apply, choosing, deploy, observe, opening, services
+from kesdeploy import alone, apply, deploy, opening, services
 from kesdeploy.buckets import rules
 from kesdeploy.errors import UsageError
 from kesdeploy.keyring import names
 from kesdeploy.keyring.door import plainly
 from kesdeploy.keys import refuse_to_replace
-from kesdeploy.plan import Plan, Verb, diff
 from kesdeploy.resources import Key
 from kesdeploy.result import Result
 from kesdeploy.spec import Bucket
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from kesdeploy.deployment import Deployment
     from kesdeploy.opening import Wish
-    from kesdeploy.plan import Change
     from kesdeploy.report import Reporter
     from kesdeploy.spec import Spec
 
@@ -112,7 +110,7 @@ def settle(deployment: Deployment, wish: Wish, buckets: Iterable[Bucket]) -> Dep
     listed = [bucket.model_dump(mode="json", exclude_unset=True) for bucket in buckets]
     spec = opening.load(replace(wish, overrides={"minio.buckets": listed}), deployment.home)
     after = replace(deployment, spec=spec)
-    plan = _ours(after, _plan(after), {change.address for change in _plan(deployment).pending})
+    plan = alone.plan(after, alone.waiting(deployment))
     _refuse_keys(after, [c.resource.name for c in plan.pending if c.resource and isinstance(c.resource.body, Key)])
     apply.apply(plan, after)
     deploy.record(after)
@@ -125,36 +123,3 @@ def _refuse_keys(deployment: Deployment, missing: list[str]) -> None:
         refuse_to_replace(deployment, key)
     if missing:
         deployment.keystore.preflight(deployment.work)
-
-
-def _plan(deployment: Deployment) -> Plan:
-    wanted = choosing.desired(deployment, choosing.recorded(deployment))
-    return diff(wanted, observe.observe(deployment, wanted))
-
-
-def _ours(deployment: Deployment, plan: Plan, waiting: set[str]) -> Plan:
-    """What of the plan is because of the buckets: all that did not wait before."""
-    mine = [change for change in plan.pending if change.address not in waiting]
-    needed = {need for change in mine for need in _needs(plan, change)} & waiting
-    if needed:
-        raise UsageError(
-            "other changes have to be made first",
-            because=", ".join(sorted(needed)),
-            hint=f"kesdeploy plan -n {deployment.name} shows them; kesdeploy up -n {deployment.name} makes them",
-        )
-    if waiting:
-        deployment.report.note(f"other changes wait, and are left: kesdeploy plan -n {deployment.name}")
-    return Plan(tuple(c if c in mine else replace(c, verb=Verb.KEEP) for c in plan.changes))
-
-
-def _needs(plan: Plan, change: Change) -> set[str]:
-    """What a change needs, however far back."""
-    found: set[str] = set()
-    todo = list(change.resource.needs if change.resource else ())
-    while todo:
-        need = todo.pop()
-        if need not in found:
-            found.add(need)
-            resource = plan.change(need).resource
-            todo += resource.needs if resource else ()
-    return found

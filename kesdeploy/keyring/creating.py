@@ -34,7 +34,7 @@ def create(wish: Wish, report: Reporter, wanted: Sequence[str]) -> Result:
         there = {name: _there(ring, name) for name in dict.fromkeys(wanted)}
         missing = [name for name, found in there.items() if found is None]
         for name in missing:
-            needs.refuse_to_replace(ring, name)
+            needs.refuse_when_lost(ring, name)
         _preflight(deployment, missing)
         rows = [_row(ring, name, found, new=_create(ring, name, found)) for name, found in there.items()]
     return Result("key create", {"deployment": ring.home.name, "keystore": ring.spec.kms, "keys": rows})

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kesdeploy import kes_log
+from kesdeploy import alone, apply, fingerprints, gate, kes_log
 from kesdeploy.ensure import FORBIDDEN, NOT_FOUND
-from kesdeploy.errors import DataProtected, ServiceError
+from kesdeploy.errors import DataProtected, ServiceError, UsageError
 from kesdeploy.home import translated
 from kesdeploy.keyring import door, makers, names, needs
 from kesdeploy.result import Result
 
 if TYPE_CHECKING:
+    from kesdeploy.deployment import Deployment
     from kesdeploy.keyring.door import Ring
     from kesdeploy.opening import Wish
     from kesdeploy.report import Reporter
@@ -40,16 +42,20 @@ def doomed(wish: Wish, report: Reporter, name: str) -> Doomed:
 
 def delete(wish: Wish, report: Reporter, name: str) -> Result:
     """Delete it, and look whether it is gone. Raises as `doomed` does, and ServiceError when it stays."""
-    with door.held(wish, report, theirs=f"kes key rm {name}") as (ring, _):
-        found = _doomed(ring, name)
-        delete_key(ring, name)
+    with door.held(wish, report, theirs=f"kes key rm {name}") as (ring, deployment):
+        found, before = _doomed(ring, name), alone.waiting(deployment)
+        delete_key(ring, deployment, name)
+        # MinIO may make any key but those that data needs: this one is none of them any more.
+        with suppress(UsageError):
+            apply.apply(alone.plan(deployment, before), deployment)
     data = {"deployment": ring.home.name, "keystore": ring.spec.kms, "key": name, "maker": found.maker}
     return Result("key delete", data)
 
 
-def delete_key(ring: Ring, name: str) -> None:
+def delete_key(ring: Ring, deployment: Deployment, name: str) -> None:
     """Whatever needs it. Raises ServiceError when it stays."""
-    trouble = _delete(ring, name)
+    if trouble := _delete(ring, name):
+        gate.forget_keys(deployment)  # or KES tells of what is gone
     _see_it_gone(ring, name, trouble)
     _forget(ring, name)
 
@@ -58,7 +64,7 @@ def _doomed(ring: Ring, name: str) -> Doomed:
     names.asked(name)
     needs.refuse_to_delete(ring, name)
     made_by = maker(ring, name)
-    if not makers.ours(ring, made_by):
+    if not makers.ours(ring, made_by) and not _unfinished(ring, name):
         raise DataProtected(
             f"the key {name!r} was not made by this deployment",
             because=f"made by {makers.name(ring, made_by)} {made_by}".rstrip(),
@@ -69,13 +75,18 @@ def _doomed(ring: Ring, name: str) -> Doomed:
 
 
 def maker(ring: Ring, name: str) -> str:
-    """The identity that created it; empty where KES does not tell us."""
+    """The identity that created it; empty where KES does not tell us, or a deletion of it was killed half-way."""
     try:
         return str(ring.kes.describe_key(name).get("created_by") or "")
     except ServiceError as error:
-        if error.status != FORBIDDEN:
+        if error.status != FORBIDDEN and not _unfinished(ring, name):
             raise
         return ""
+
+
+def _unfinished(ring: Ring, name: str) -> bool:
+    """Whether it is gone, and still guarded: nothing needs it, so its deletion was killed before it was finished."""
+    return needs.fingerprinted(ring, name) and not stays(ring, name)
 
 
 def _delete(ring: Ring, name: str) -> ServiceError | None:
@@ -119,6 +130,6 @@ def stays(ring: Ring, name: str) -> bool:
 
 def _forget(ring: Ring, name: str) -> None:
     """Its fingerprint: MinIO would not be started without the key."""
-    path = ring.home.secret(f"fingerprint-{name}.json")
+    path = fingerprints.file(ring.home, name)
     with translated(path):
         path.unlink(missing_ok=True)

@@ -122,7 +122,7 @@ def _described(ring: Ring, name: str) -> dict[str, Any]:
         return ring.kes.describe_key(name)
     except ServiceError as error:
         if error.status == NOT_FOUND:
-            needs.refuse_to_replace(ring, name)
+            needs.refuse_when_lost(ring, name)
         if error.status != FORBIDDEN:
             raise
         ring.kes.generate(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kesdeploy import drives, protection, services
+from kesdeploy import drives, fingerprints, protection, services
 from kesdeploy.buckets import rules
 from kesdeploy.errors import DataProtected, ServiceError
 
@@ -55,23 +55,23 @@ def _rules(ring: Ring, key: str) -> tuple[str, ...] | None:
     return tuple(rule.bucket for rule in every if rule.own and rule.key == key)
 
 
-def refuse_to_replace(ring: Ring, key: str) -> None:
-    """Raises DataProtected for a key that is gone while data needs it: a new one of its name would open nothing."""
+def refuse_when_lost(ring: Ring, key: str) -> None:
+    """Raises DataProtected for a key that KES does not have, and that data here needs."""
     sealed = protection.sealed_configuration(ring.home)
-    guarded = fingerprinted(ring, key) or bool(sealed and sealed[0] == key)
     found = drives.usage(ring.spec, ring.home, key)
-    if guarded or found.objects:
+    if fingerprinted(ring, key) or found.objects or (sealed and sealed[0] == key):
         what = f"{found.objects} objects ({_named(found)})" if found.objects else "data of this deployment"
+        restore = ring.keystore.restore(ring.spec, key)
         raise DataProtected(
             f"the key {key!r} is gone from the keystore, and {what} cannot be read without that very key",
-            because="a new one of its name would open nothing",
-            hint=f"bring back the keystore that held it, or: kesdeploy key import {key} @FILE -n {ring.home.name}",
+            because="KES says: key does not exist",
+            hint=f"{restore}; or the key itself: kesdeploy key import {key} @FILE -n {ring.home.name}",
         )
 
 
 def fingerprinted(ring: Ring, key: str) -> bool:
     """Whether something is kept here that only that very key opens."""
-    return ring.home.secret(f"fingerprint-{key}.json").exists()
+    return fingerprints.file(ring.home, key).exists()
 
 
 def refuse_to_delete(ring: Ring, key: str) -> Needs:

@@ -55,7 +55,7 @@ def delete(wish: Wish, report: Reporter, keys: Sequence[str]) -> tuple[str, ...]
         _stop_minio(deployment)
         for key in found.keys:
             with report.step(f"delete the key {key} in {found.keystore}"):
-                deleting.delete_key(ring, key)
+                deleting.delete_key(ring, deployment, key)
         return found.keys
 
 
