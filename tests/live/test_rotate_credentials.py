@@ -144,7 +144,8 @@ def assert_root_refused(env: dict[str, str]) -> None:
 def test_who_has_a_login_of_his_own_goes_on_when_roots_password_changes(running: Cli, whose: str) -> None:
     env = credentials(running)
     root = StaticProvider(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])
-    admin = MinioAdmin(env["AWS_ENDPOINT_URL"].removeprefix("http://"), root, secure=False)
+    endpoint = env["AWS_ENDPOINT_URL"].removeprefix("http://")
+    admin = MinioAdmin(endpoint=endpoint, credentials=root, secure=False)
     login = ("somebody", "a-secret-of-his-own")
     if whose == "user":
         admin.user_add(*login)
@@ -216,7 +217,7 @@ def test_killed_anywhere_what_is_there_works_after_a_reboot(cli: Cli, flags: tup
         time.sleep(tenths / 10)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        podman("restart", "-t", "3", cli.container("kes-server"), cli.container("minio-server"))
+        reboot(cli)
         assert read_again(cli, name) == b"x" * 2000
         if tenths % 4 == 3:
             cli.again()
@@ -224,6 +225,14 @@ def test_killed_anywhere_what_is_there_works_after_a_reboot(cli: Cli, flags: tup
             rotate(cli, "--kes", "--operator")
         assert cli("plan", "--json").changes == []
     assert_done(cli)
+
+
+def reboot(cli: Cli) -> None:
+    """Both end as by a power cut, whatever was being done to them, and start with what is there."""
+    for part in CONTAINERS:
+        podman("kill", "-s", "KILL", cli.container(part), check=False)
+    for part in CONTAINERS:
+        podman("start", cli.container(part))
 
 
 def read_again(cli: Cli, name: str) -> bytes:
