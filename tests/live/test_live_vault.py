@@ -8,10 +8,13 @@ import pytest
 from bao import Bao
 from clouds.elsewhere import own_address
 from commandline import RELEASE, engine_holds, inspect, podman
+from load import assert_readable
+from load import load as under_load
 from objects import Objects
 from vault_user import User
 
 from kesdeploy import services
+from kesdeploy.clients.vault import Vault as Client
 from kesdeploy.errors import ServiceError
 from kesdeploy.home import Home
 from kesdeploy.keystores import FIELDS, Vault
@@ -114,6 +117,27 @@ def test_a_secret_id_that_looks_like_a_variable(cli: Cli, user: User, secret: st
     assert "proven" in cli("up", *flags(cli, user, user.bao.outer, *where, *login)).out
     assert secret not in cli.read("config/kes/kes-config.yaml")
     forget(cli)
+
+
+def test_a_secret_id_that_kesdeploy_made_is_made_anew_with_the_users_token(cli: Cli, user: User) -> None:
+    token = {"VAULT_TOKEN": user.bao.master}
+    cli("up", *flags(cli, user, user.bao.outer), env=token)
+    role_id, old = (cli.read(f"secrets/vault-approle-{half}") for half in ("id", "secret"))
+    refused = cli("rotate-credentials", "--vault", expect=6)
+    assert "VAULT_TOKEN=" in refused.error[-1]
+    assert "secret-id/destroy" in refused.error[-1]
+    assert cli.read("secrets/vault-approle-secret") == old
+    with under_load(cli) as found:
+        done = cli("rotate-credentials", "--vault", "--json", env=token)
+    assert found.errors == []
+    assert done.data["restarted"] == []
+    assert token["VAULT_TOKEN"] not in done.out + done.err
+    vault = Client(user.bao.address, ca=user.folder / "ca.pem")
+    with pytest.raises(ServiceError, match="refuses the AppRole's login"):
+        vault.login_approle(role_id, old)
+    vault.login_approle(role_id, cli.read("secrets/vault-approle-secret"))
+    forget(cli)
+    assert_readable(cli, found.written)
 
 
 def test_namespace_transit_and_a_client_certificate(cli: Cli, user: User) -> None:
