@@ -49,7 +49,7 @@ def unpacked(sdist, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(sdist) as archive:
         # Ours, and just made. Debian 12's Python does not know filters yet.
-        archive.extractall(folder)  # noqa: S202
+        archive.extractall(folder)
     (root,) = folder.iterdir()
     return root
 
