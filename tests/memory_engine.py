@@ -117,7 +117,8 @@ class MemoryEngine:
 
     def start(self, name: str) -> None:
         self._did("start", name)
-        started = replace(self._containers[name], state="running", started_at="2026-01-01T00:00:00Z")
+        now = f"2026-01-01T00:00:{self.calls.count(('start', name)) - 1:02d}Z"
+        started = replace(self._containers[name], state="running", started_at=now)
         self._containers[name] = started
 
     def stop(self, name: str, *, timeout: int) -> None:

@@ -98,6 +98,9 @@ BAD = [
     (("images", "bogus"), "images"),
     (("bogus",), "kesdeploy"),
     (("destroy", "--timeout", "soon"), "destroy"),
+    (("rotate-credentials",), "rotate-credentials"),
+    (("rotate-credentials", "--root-password", SECRET), "rotate-credentials"),
+    (("rotate-credentials", "--all", "--timeout", "soon"), "rotate-credentials"),
 ]
 
 

@@ -227,6 +227,12 @@ def test_the_configuration_of_kes(golden):
     golden("render/kes-config-fs.yaml", render("kes/kes-config.yaml.j2", CONTEXT))
 
 
+def test_the_configuration_of_kes_while_identities_change(golden):
+    """Both are trusted; of MinIO's, only the new one is told KES's status."""
+    former = {"minio": "c" * 64, "operator": "d" * 64}
+    golden("render/kes-config-rotating.yaml", render("kes/kes-config.yaml.j2", {**CONTEXT, "former": former}))
+
+
 def test_minio_may_create_no_key_of_the_deployment():
     config = yaml.safe_load(render("kes/kes-config.yaml.j2", CONTEXT | {"keys": ["other", "photos-key"]}))
     assert config["policy"]["minio"]["deny"] == ["/v1/key/create/other", "/v1/key/create/photos-key"]

@@ -27,10 +27,8 @@ class _OptionalValue(TyperCommand):
     """`--root-password` also alone, which Typer has no words for."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        following = [*args[1:], "--"]
-        alone = (
-            arg == ROOT and value.startswith("-") and value != STDIN for arg, value in zip(args, following, strict=True)
-        )
+        pairs = zip(args, [*args[1:], "--"], strict=False)
+        alone = [arg == ROOT and value.startswith("-") and value != STDIN for arg, value in pairs]
         return super().parse_args(ctx, [f"{arg}=" if bare else arg for arg, bare in zip(args, alone, strict=True)])
 
 
@@ -77,8 +75,7 @@ def rotate_credentials(
         if root_password == STDIN:
             wish = replace(wish, secrets={"root-password": sys.stdin.readline().rstrip("\r\n")})
         names = tuple(name for name, wanted in (("minio", kes), ("operator", operator)) if wanted)
-        source = "" if root_password in (None, STDIN) else str(root_password)
-        chosen = Chosen(names, root_password is not None, source, vault)
+        chosen = Chosen(names, root_password is not None, _source(root_password), vault)
         chosen = _all(wish, chosen) if all_ else chosen
         if chosen == Chosen():
             hint = "--all, or some of: --kes --operator --root-password --vault"
@@ -87,6 +84,22 @@ def rotate_credentials(
         return rotate_credentials(wish, console, chosen)
 
     run("rotate-credentials", work, views.renewed, json=json, verbose=verbose)
+
+
+def _source(text: str | None) -> str:
+    """Where the password is read; empty for a generated or a piped one."""
+    from kesdeploy.sources import secret_source
+
+    if not text or text == STDIN:
+        return ""
+    try:
+        return secret_source(text)
+    except ValueError:
+        raise UsageError(
+            f"{ROOT} takes @FILE, env:NAME or -, never the password itself",
+            because="others on this machine can read a command line",
+            hint=f"{ROOT} alone generates one",
+        ) from None
 
 
 def _all(wish: Wish, chosen: Chosen) -> Chosen:
