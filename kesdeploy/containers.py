@@ -14,7 +14,7 @@ from kesdeploy import filled, gate, services
 from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, Deployment
 from kesdeploy.engines import ContainerSpec, PodSpec
 from kesdeploy.errors import EngineError, Interrupted, ServiceError
-from kesdeploy.keystores.startover import StartOver
+from kesdeploy.keystores.startover import StartAgain, StartOver
 from kesdeploy.plan import Change, Verb
 from kesdeploy.resources import Bootstrap, Container, Pod, Resource
 
@@ -100,11 +100,26 @@ def ensure_bootstrap(deployment: Deployment, resource: Resource, _: Change) -> N
     """The keystore's service, ready for KES; made again when nobody can open it and nothing was stored there."""
     assert isinstance(resource.body, Bootstrap)
     try:
-        deployment.keystore.bootstrap(deployment.work)
+        _bootstrap(deployment)
     except StartOver as lost:
         deployment.report.note(f"{lost.what}; nothing was stored there, so it is made again")
         _start_over(deployment, lost)
         deployment.keystore.bootstrap(deployment.work)
+
+
+def _bootstrap(deployment: Deployment) -> None:
+    """With its service started again, once, where that may help."""
+    try:
+        deployment.keystore.bootstrap(deployment.work)
+    except StartAgain as stuck:
+        deployment.report.note(f"{stuck.what}; it is started again")
+        for container in deployment.engine.containers({**deployment.labels, ADDRESS: stuck.container}):
+            deployment.engine.stop(container.name, timeout=POD_STOP_TIMEOUT)
+            deployment.engine.start(container.name)
+        try:
+            deployment.keystore.bootstrap(deployment.work)
+        except StartAgain as still:
+            raise still.otherwise from still
 
 
 def _start_over(deployment: Deployment, lost: StartOver) -> None:

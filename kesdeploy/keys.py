@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kesdeploy import drives, loss, pki, services
+from kesdeploy import drives, gate, loss, pki, services
 from kesdeploy.ensure import FORBIDDEN, NOT_FOUND, fingerprint_file
 from kesdeploy.errors import ServiceError
-from kesdeploy.kes_log import explained
+from kesdeploy.kes_log import FAILED, explained
 from kesdeploy.resources import Key, Resource
 
 if TYPE_CHECKING:
@@ -19,8 +19,16 @@ if TYPE_CHECKING:
 def ensure_key(deployment: Deployment, resource: Resource, _: Change) -> None:
     """Create the key, if it never was. One that data needs is not replaced by a new one of its name."""
     assert isinstance(resource.body, Key)
+    kes = services.kes(deployment.spec, deployment.home)
     with explained(deployment):
-        _find_or_create(deployment, services.kes(deployment.spec, deployment.home), resource.name)
+        try:
+            _find_or_create(deployment, kes, resource.name)
+        except ServiceError as error:
+            if error.status not in FAILED or services.elsewhere(deployment.spec):
+                raise
+            # Its login may have been ended by somebody: KES makes a new one when it reads its configuration again.
+            gate.forget_keys(deployment)
+            _find_or_create(deployment, kes, resource.name)
 
 
 def _find_or_create(deployment: Deployment, kes: Kes, key: str) -> None:

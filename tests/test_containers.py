@@ -12,7 +12,7 @@ from kesdeploy import containers, keystores
 from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, FOLDER, LABEL
 from kesdeploy.engines import PodSpec
 from kesdeploy.errors import DataProtected, Interrupted, ServiceError
-from kesdeploy.keystores.startover import StartOver
+from kesdeploy.keystores.startover import StartAgain, StartOver
 from kesdeploy.plan import Change, Verb
 from kesdeploy.resources import Bootstrap, Container, Resource
 
@@ -203,3 +203,23 @@ def test_a_vault_that_is_lost_twice_is_an_error(tmp_path, monkeypatch):
 def test_a_vault_over_data_is_never_made_again(tmp_path, monkeypatch):
     with pytest.raises(DataProtected):
         _bootstrap(tmp_path, monkeypatch, Lost(DataProtected("data")))
+
+
+def stuck(otherwise: ServiceError | DataProtected) -> StartAgain:
+    return StartAgain("it is sealed", container="container/vault", otherwise=otherwise)
+
+
+def test_a_vault_that_is_stuck_is_started_again(tmp_path, monkeypatch):
+    here = _bootstrap(tmp_path, monkeypatch, Lost(stuck(DataProtected("it cannot be opened")), None))
+    assert here.engine.calls == [("stop", "vault-vault"), ("start", "vault-vault")]
+
+
+def test_a_vault_that_stays_stuck_says_what_it_is(tmp_path, monkeypatch):
+    with pytest.raises(DataProtected, match="cannot be opened"):
+        _bootstrap(tmp_path, monkeypatch, Lost(*[stuck(DataProtected("it cannot be opened"))] * 2))
+
+
+def test_a_vault_that_stays_stuck_without_data_is_made_again(tmp_path, monkeypatch):
+    lost = StartOver("nobody can open it", container="container/vault", folder="vault")
+    here = _bootstrap(tmp_path, monkeypatch, Lost(stuck(lost), stuck(lost), None))
+    assert here.engine.calls == [("stop", "vault-vault"), ("start", "vault-vault")] * 2

@@ -170,6 +170,20 @@ def test_a_key_that_is_there_is_left_alone(here):
     assert here.kes.keys[KEY] == b"the very key"
 
 
+def test_kes_logs_in_again_when_its_keystore_fails_it(here):
+    """Its login may have been ended: KES goes on with it until it reads its configuration again."""
+    _ensure_key(here)
+    here.kes.lost = True
+
+    def login(call):
+        here.kes.lost = False
+        here._called(call)
+
+    here.engine.on_call = login
+    _ensure_key(here)
+    assert here.engine.calls[-1] == ("signal", "fs-kes-server", "SIGHUP")
+
+
 def test_a_key_with_a_fingerprint_is_never_made_again(here):
     _ensure_key(here)
     _ensure_fingerprint(here)

@@ -1,8 +1,13 @@
-"""The signal of a bootstrap whose service can only be made again."""
+"""The signals of a bootstrap whose service can only be started, or made, again."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kesdeploy.errors import ServiceError
+
+if TYPE_CHECKING:
+    from kesdeploy.errors import KesdeployError
 
 
 class StartOver(ServiceError):
@@ -16,3 +21,12 @@ class StartOver(ServiceError):
         super().__init__(what, because=because, hint=hint)
         self.container = container
         self.folder = folder
+
+
+class StartAgain(ServiceError):
+    """The keystore's service has to be started again, which may help. `otherwise`: what is wrong if it does not."""
+
+    def __init__(self, what: str, *, container: str, otherwise: KesdeployError) -> None:
+        super().__init__(what, because=otherwise.because, hint=otherwise.hint)
+        self.container = container
+        self.otherwise = otherwise

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy.clients.waiting import wait_until
 from kesdeploy.errors import DataProtected, ServiceError, UsageError
-from kesdeploy.keystores.startover import StartOver
+from kesdeploy.keystores.startover import StartAgain, StartOver
 from kesdeploy.keystores.vault import names
 
 if TYPE_CHECKING:
     from kesdeploy.clients.vault import Vault
     from kesdeploy.keystores.words import Work
 
-# It unseals itself within two seconds (measured: 0.1 to 2.0), or never.
-UNSEALS_ITSELF = 30.0
+# It unseals itself within two seconds (measured: 0.1 to 2.0), or never; so long that a busy machine makes it too.
+UNSEALS_ITSELF = 10.0
+CONTAINER = "container/vault"
 FORGOTTEN = (names.ROLE_ID, names.SECRET_ID, names.OPERATOR_ID, names.OPERATOR_SECRET, names.SETTLED)
 
 
@@ -59,7 +60,7 @@ def lost(work: Work, what: str, because: str = "") -> DataProtected | StartOver:
             because=because,
             hint=f"bring back {work.home.root}/secrets and {work.home.root}/vault as they were, then: kesdeploy up",
         )
-    return StartOver(what, container="container/vault", folder="vault", because=because, hint="kesdeploy up")
+    return StartOver(what, container=CONTAINER, folder="vault", because=because, hint="kesdeploy up")
 
 
 def holds_data(work: Work) -> bool:
@@ -87,9 +88,10 @@ def _unseal(work: Work, vault: Vault) -> None:
         try:
             wait_until(lambda: _unsealed(vault), timeout=min(work.timeout, UNSEALS_ITSELF))
         except ServiceError as error:
-            raise lost(
-                work, "the Vault does not unseal itself", f"{error.because} (secrets/{names.SEAL_KEY})"
-            ) from error
+            because = f"{error.because} (secrets/{names.SEAL_KEY})"
+            otherwise = lost(work, "the Vault does not unseal itself", because)
+            # It looks for its key at its start alone: an operator may have sealed it since.
+            raise StartAgain("the Vault is sealed", container=CONTAINER, otherwise=otherwise) from error
         return
     keys = kept(work).get("keys")
     if not keys:
