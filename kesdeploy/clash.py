@@ -9,7 +9,7 @@ from kesdeploy import ports
 from kesdeploy.deployment import FOLDER, LABEL
 from kesdeploy.engines import Pod
 from kesdeploy.engines.choose import open_engine
-from kesdeploy.errors import EngineError, PortTaken
+from kesdeploy.errors import EngineError, PortTaken, UsageError
 from kesdeploy.home import Home
 from kesdeploy.resources import Pod as PodBody
 from kesdeploy.spec import Network
@@ -27,6 +27,11 @@ def refuse_taken_ports(deployment: Deployment, plan: Plan) -> None:
     wanted = next((c.resource.body for c in plan.changes if c.resource and isinstance(c.resource.body, PodBody)), None)
     if plan.empty or wanted is None:
         return
+    bind = deployment.spec.network.bind
+    if not ports.is_here(bind):
+        raise UsageError(
+            f"{bind} is no address of this machine", hint="--bind 0.0.0.0 for all of them; `ip address` lists them"
+        )
     held = [p.host for p in wanted.ports if not ports.is_free(p.host_ip, p.host) and not _ours(deployment, p.host)]
     if held:
         raise _refusal(deployment, held)

@@ -70,6 +70,9 @@ def existing(wish: Wish) -> Home:
     if not home.ours:
         names = ", ".join(h.name for h in Home.all()) or "none"
         raise UsageError(f"there is no deployment {home.name!r}", because=f"here: {names}", hint="kesdeploy list")
+    if not (home.spec.exists() or home.state.exists()):
+        hint = f"kesdeploy up -n {home.name} --config FILE (what `init` or `import` wrote)"
+        raise UsageError(f"{home.name!r} was prepared, and is not up yet", hint=hint)
     return home
 
 
@@ -108,9 +111,21 @@ def layers(wish: Wish, home: Home) -> tuple[dict[str, Any], dict[str, Any], str]
         # Another KMS takes the place of the one in the file; data is guarded elsewhere.
         body["keystore"] = {}
     body.setdefault("name", home.name)
+    if added := over.pop("minio.buckets+", None):
+        over["minio.buckets"] = _with_buckets(
+            over.get("minio.buckets", (body.get("minio") or {}).get("buckets")), added
+        )
     _refuse_no_keystore(home, body, over)
     over = admitted.laid_over({**over, "name": home.name} if wish.name else over)
     return admitted.resolved(body), over, where
+
+
+def _with_buckets(there: Any, added: list[dict[str, str]]) -> Any:
+    """What is there stays as it is, with its own keys: `--bucket` adds."""
+    if there is not None and not isinstance(there, list):
+        return there
+    known = [bucket.get("name") for bucket in there or [] if isinstance(bucket, dict)]
+    return [*(there or []), *(bucket for bucket in added if bucket["name"] not in known)]
 
 
 def _refuse_no_keystore(home: Home, body: Mapping[str, Any], over: Mapping[str, Any]) -> None:

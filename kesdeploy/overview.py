@@ -170,6 +170,9 @@ def all_deployments() -> Result:
 def _entry(home: Home) -> dict[str, Any]:
     from kesdeploy.report import Silent
 
+    if not (home.spec.exists() or home.state.exists()):
+        waits = "prepared, not up yet"
+        return {"name": home.name, "state": waits, "keystore": "", "engine": "", "s3": "", "folder": str(home.root)}
     entry = {"name": home.name, "state": "unknown", "keystore": "", "engine": "", "s3": "", "folder": str(home.root)}
     try:
         with opening.opened(Wish("list", home.name), home, Silent(), lock=False) as deployment:

@@ -22,6 +22,16 @@ def is_free(ip: str, port: int) -> bool:
     return True
 
 
+def is_here(ip: str) -> bool:
+    """Whether it is an address of this machine, or stands for all of them."""
+    with socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((ip, 0))
+        except OSError as error:
+            return error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
 def holder(port: int) -> str | None:
     """The process that listens on the port, as `name (process 123)`; None when nobody does or we may not see it.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kesdeploy import choosing, foreground, images, opening, services, topology, validity
-from kesdeploy.errors import CertificateError, ImageError, Unhealthy
+from kesdeploy.errors import CertificateError, ImageError, Unhealthy, UsageError
 from kesdeploy.report import Reporter, Silent
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ INSTEAD = {"mc": 'eval "$(kesdeploy env)" and any S3 client', "kes": "kesdeploy 
 def run_tool(tool: str, wish: Wish, arguments: Sequence[str], report: Reporter) -> int:
     """The tool's own exit code. ImageError in the sandbox, which has neither tool."""
     home = opening.existing(wish)
+    _refuse_unseen(tool, arguments)
     with opening.opened(wish, home, report, lock=False) as deployment:
         if deployment.state.value.sandbox:
             raise ImageError(f"the sandbox has no {tool}", hint=INSTEAD[tool])
@@ -52,6 +53,17 @@ def run_tool(tool: str, wish: Wish, arguments: Sequence[str], report: Reporter) 
                 *_flags(deployment, folder, inside, pick.entrypoint),
             ]
             return foreground.run([*argv, pick.id, *_prefix(tool, deployment.spec), *arguments])
+
+
+def _refuse_unseen(tool: str, arguments: Sequence[str]) -> None:
+    """In a container, a path outside of the current folder is another file of that name, or none."""
+    here = Path.cwd()
+    for word in arguments if tool == "mc" else ():
+        local = word.startswith(("/", "../")) or word == ".."
+        if local and not (here / word).resolve().is_relative_to(here):
+            raise UsageError(
+                f"mc sees the current folder and what is below it, not {word}", hint=f"cd {Path(word).parent} first"
+            )
 
 
 def _credentials(tool: str, deployment: Deployment, folder: Path) -> dict[str, str]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Prove = Callable[[Spec, Mapping[str, str]], KesdeployError | None]
 
 _CHANGE, _LEAVE = "change", "leave"
+_ALL_THE_SAME: Final = Choice("keep", "keep them all the same", "`up` tests them again before it starts anything")
 _NEXT: Final = (
     Choice(_CHANGE, "the same questions again", "Enter keeps what you answered"),
     Choice(_LEAVE, "write nothing", "your answers are gone"),
@@ -54,7 +55,8 @@ def ask_spec(  # noqa: PLR0913 - what a test puts in the place of the world
     while True:
         tree, secrets = interview.keystore(interview.name(interview.kms(dict(known))), secrets_stored)
         tree = interview.key(tree)
-        _tried(loaded(tree, keystores), secrets, keystores, ask, prove)
+        if not _tried(loaded(tree, keystores), secrets, keystores, ask, prove):
+            continue
         tree = interview.buckets(interview.ports(interview.bind(tree) if network else tree))
         if _confirmed(loaded(tree, keystores), secrets, keystores, ask):
             return tree, secrets
@@ -62,19 +64,26 @@ def ask_spec(  # noqa: PLR0913 - what a test puts in the place of the world
 
 def _tried(
     spec: Spec, secrets: Mapping[str, str], keystores: Mapping[str, Keystore], ask: Asker, prove: Prove | None
-) -> None:
-    """Show what a KMS of others has to allow, and try the answers out, while they can still be changed."""
+) -> bool:
+    """Show what a KMS of others has to allow, and try the answers out. False when they are to be changed."""
     keystore = keystores[spec.kms]
     if not keystore.shared(spec.keystore):
-        return
+        return True
     ask.tell([Lines([""])])
     policy = keystore.policy(spec)
     if policy and ask.confirm("Show what your KMS has to allow KES?"):
         ask.tell([Lines(policy.rstrip("\n").split("\n")), Lines([""])])
-    if prove and ask.confirm("Test these settings now?", default=True):
-        error = prove(spec, secrets)
-        below = [text for text in (error.because, error.hint) if text] if error else ()
-        ask.tell([Item("failed", error.what, below) if error else Item("ok", "they work")])
+    if not prove or not ask.confirm("Test these settings now?", default=True):
+        return True
+    error = prove(spec, secrets)
+    if error is None:
+        ask.tell([Item("ok", "they work")])
+        return True
+    ask.tell([Item("failed", error.what, [text for text in (error.because, error.hint) if text]), Lines([""])])
+    chosen = ask.ask("What now", default=_CHANGE, choices=(_NEXT[0], _ALL_THE_SAME, _NEXT[1]))
+    if chosen == _LEAVE:
+        raise Interrupted("the settings do not work", hint="nothing was changed; run the same command again")
+    return chosen != _CHANGE
 
 
 def _confirmed(spec: Spec, secrets: Mapping[str, str], keystores: Mapping[str, Keystore], ask: Asker) -> bool:

@@ -219,3 +219,19 @@ def test_a_source_that_cannot_be_read_is_said_at_once(here):
 
 def test_a_wish_shows_no_secret():
     assert "typed-by-hand" not in repr(Wish("up", secrets={"root-password": "typed-by-hand"}))
+
+
+def test_bucket_flags_add_to_what_is_there(kesdeploy_home):
+    home = Home.of("fs")
+    home.prepare()
+    home.write("kesdeploy.yaml", b"name: fs\nkeystore: {fs: {}}\nminio: {buckets: [{name: one, key: its-own}]}\n")
+    added = {"minio.buckets+": [{"name": "one"}, {"name": "two"}]}
+    found = opening.load(Wish("up", "fs", overrides=added), home).minio.buckets
+    assert [(bucket.name, bucket.key) for bucket in found] == [("one", "its-own"), ("two", None)]
+
+
+def test_a_folder_that_holds_secrets_alone_is_not_up_yet(kesdeploy_home):
+    Home.of("fs").prepare()
+    with pytest.raises(UsageError, match="not up yet") as raised:
+        opening.existing(Wish("status", "fs"))
+    assert "--config" in raised.value.hint

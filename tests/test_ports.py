@@ -100,3 +100,9 @@ def test_processes_that_nobody_may_look_into_are_passed_over(tmp_path, monkeypat
     assert ports._listening(9000) == {"4711"}
     assert ports._listening(9001) == set()
     assert ports.holder(9000) is None
+
+
+def test_which_addresses_are_here():
+    assert ports.is_here("127.0.0.1")
+    assert ports.is_here("0.0.0.0")
+    assert not ports.is_here("203.0.113.9")

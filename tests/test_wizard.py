@@ -161,11 +161,18 @@ def test_a_keystore_of_others_has_its_own_key_name_its_policy_and_a_trial():
 
 def test_settings_that_do_not_work_are_told_with_the_reason():
     error = ServiceError("nobody is there", because="connection refused", hint="start it")
-    script = Script(SECRET, "", agrees=[False, True, True])
-    shared(script, prove=lambda *_: error)
+    script = Script(SECRET, "change", "another", "keep", "", agrees=[False, True, False, True, True])
+    _, secrets = shared(script, prove=lambda *_: error)
+    assert secrets == {"remote-token": "another"}
     for words in ("nobody is there", "connection refused", "start it"):
         assert words in script.told
     assert "allow" not in script.told
+
+
+def test_who_leaves_after_a_failed_trial_writes_nothing():
+    script = Script(SECRET, "leave", agrees=[False, True])
+    with pytest.raises(Interrupted, match="do not work"):
+        shared(script, prove=lambda *_: ServiceError("nobody is there"))
 
 
 def test_a_keystore_of_ones_own_is_not_tried():

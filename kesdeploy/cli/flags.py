@@ -13,6 +13,8 @@ from kesdeploy.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+ADDED_BUCKETS = "minio.buckets+"
+"""As `minio.buckets`, but beside those that the file has (`opening.layers`)."""
 BASE_PORTS = {"s3_port": 9000, "console_port": 9001, "kes_port": 7373, "vault_port": 8200}
 
 
@@ -50,7 +52,7 @@ class Flags:
             "minio.root_password": self.root_password,
             **({f"keystore.{self.kms}": {}} if self.kms else {}),
             **({"keystore.vault.address": self.vault_address} if self.vault_address else {}),
-            **({"minio.buckets": [{"name": bucket} for bucket in self.bucket]} if self.bucket else {}),
+            **({ADDED_BUCKETS: [{"name": bucket} for bucket in self.bucket]} if self.bucket else {}),
             **self._ports(),
         }
         return {**{path: value for path, value in found.items() if value != ""}, **assignments(self.set_ or ())}

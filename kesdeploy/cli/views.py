@@ -178,7 +178,8 @@ def imported(data: Data) -> Iterable[Block]:
     if data["secrets"]:
         yield Item("ok", f"kept from these files in {data['folder']}/secrets/: {', '.join(data['secrets'])}")
     yield Item("ok", f"wrote {data['file']}")
-    yield Text(f"Next: kesdeploy plan --config {data['file']}, then kesdeploy up --config {data['file']}")
+    flags = f"--config {data['file']}" + (" --kms KMS" if any("keystore:" in what for what in data["missing"]) else "")
+    yield Text(f"Next: kesdeploy plan {flags}, then kesdeploy up {flags}")
 
 
 def policy(data: Data) -> Iterable[Block]:

@@ -29,10 +29,13 @@ class Found:
     settings: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     remarks: tuple[Remark, ...] = ()
+    likely: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that count where nobody else says them."""
 
 
 def merged(parts: Iterable[Found]) -> Found:
     """All of them as one; the first says what counts, and another word is remarked."""
+    parts = list(parts)
     settings: dict[str, Any] = {}
     secrets: dict[str, str] = {}
     remarks: dict[Remark, None] = {}
@@ -44,7 +47,8 @@ def merged(parts: Iterable[Found]) -> Found:
         for name, value in part.secrets.items():
             if secrets.setdefault(name, value) != value:
                 remarks[_twice(name, "two values in two places")] = None
-    return Found(settings, secrets, tuple(remarks))
+    likely = {path: value for part in reversed(parts) for path, value in part.likely.items()}
+    return Found({**likely, **settings}, secrets, tuple(remarks))
 
 
 def _twice(where: str, what: str) -> Remark:

@@ -57,7 +57,7 @@ def from_kes_config(tree: Mapping[str, Any], where: str, on_this_machine: OnThis
     reader.keys(modern)
     reader.keystore(modern)
     reader.unknown(modern)
-    return Found(reader.settings, reader.secrets, tuple(reader.remarks))
+    return Found(reader.settings, reader.secrets, tuple(reader.remarks), reader.likely)
 
 
 def _modernised(tree: Mapping[str, Any], reader: _Reader) -> dict[str, Any]:
@@ -80,6 +80,7 @@ class _Reader:
         self._where = where
         self._on_this_machine = on_this_machine
         self.settings: dict[str, Any] = {}
+        self.likely: dict[str, Any] = {}
         self.secrets: dict[str, str] = {}
         self.remarks: list[Remark] = []
 
@@ -157,7 +158,7 @@ class _Reader:
             "keys", "KES creates none of them", "no release since October 2023 does; kesdeploy creates its key itself"
         )
         if names:
-            self.settings["key_name"] = names[0]
+            self.likely["key_name"] = names[0]
 
     def keystore(self, tree: Mapping[str, Any]) -> None:
         section = tree.get("keystore")

@@ -52,8 +52,16 @@ def from_environment(variables: Mapping[str, str], where: str) -> Found:
             settings["key_name"] = value
         elif name == "MINIO_KMS_AUTO_ENCRYPTION":
             settings["minio.auto_encryption"] = value.lower() == "on"
+        elif _is_a_knob(name, value):
+            settings[f"minio.environment.{name}"] = value
     remarks += _together(variables, where)
     return Found(settings, secrets, tuple(remarks))
+
+
+def _is_a_knob(name: str, value: str) -> bool:
+    """Whether it is a setting of MinIO's that a spec may repeat; what it may not is told when the spec is made."""
+    told = name in _OURS or name in _BROKEN or name.startswith(("MINIO_KMS_", "MINIO_ROOT_"))
+    return name.startswith("MINIO_") and bool(value) and not told and name != "MINIO_VOLUMES"
 
 
 def _password(value: str, settings: dict[str, Any]) -> dict[str, str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _PORTS = {9000: "network.s3_port", 9001: "network.console_port", 7373: "network.kes_port", 8200: "network.vault_port"}
 _GONE = {"--mlock": "v0.21", "--root": "v0.18", "--quiet": "v0.21", "-q": "v0.21"}
+_DRIVES = re.compile(r"(?<!\S)/[^\s:]*\{1\.\.\.(\d{1,2})\}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -69,6 +70,10 @@ def from_service(service: Service) -> Found:
         remarks += tuple(_published(service, address, inside))
         if inside in _PORTS and here != inside:
             settings[_PORTS[inside]] = here
+    if service.component == "minio" and (drives := _DRIVES.search(" ".join(service.command))):
+        settings["minio.drives"] = int(drives[1])
+    if not service.component:
+        remarks += (Remark("open", service.where, f"{service.name} is left out", "it is no KES, MinIO or Vault"),)
     found = (
         from_environment(service.environment, f"{service.where}: {service.name}")
         if service.component == "minio"

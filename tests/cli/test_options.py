@@ -62,8 +62,8 @@ def test_the_base_ports_are_the_defaults_of_the_spec():
 
 def test_buckets_and_an_external_vault():
     found = Flags(kms="vault", vault_address="https://v", bucket=["a", "b"]).overrides()
-    assert found["minio.buckets"] == [{"name": "a"}, {"name": "b"}]
-    assert list(found) == ["keystore.vault", "keystore.vault.address", "minio.buckets"]
+    assert found["minio.buckets+"] == [{"name": "a"}, {"name": "b"}]
+    assert list(found) == ["keystore.vault", "keystore.vault.address", "minio.buckets+"]
 
 
 @pytest.mark.parametrize(
@@ -127,5 +127,5 @@ def test_plan_and_render_do_with_their_flags_what_up_does(tmp_path, monkeypatch)
         run_here(name, *flags, home=tmp_path)
     up, plan, render = wishes
     assert up.overrides["network.s3_port"] == 9100
-    assert up.overrides["minio.buckets"] == [{"name": "photos"}]
+    assert up.overrides["minio.buckets+"] == [{"name": "photos"}]
     assert up.overrides == plan.overrides == render.overrides

@@ -168,7 +168,7 @@ def test_down_says_what_stays_and_destroy_does_not():
     assert destroy == ["✓ removed: minio-kes-fs, /f"]
     stay = {"keystore": "AWS Secrets Manager", "keys": ["one", "two"]}
     left = lines(views.removed, {"deployment": "aws", "removed": ["/f"], "kept": "", "stay": stay})
-    assert "Not removed: one, two in AWS Secrets Manager." in left[-1]
+    assert "Not removed: one, two in AWS Secrets Manager" in left[-1]
     assert "nothing was there" in lines(views.removed, {"deployment": "fs", "removed": [], "kept": ""})[0]
 
 

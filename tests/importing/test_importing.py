@@ -113,9 +113,9 @@ def test_what_a_kes_configuration_means():
         "kes.cache.unused": "20s",
         "kes.log.error": "info",
         "kes.log.audit": "off",
-        "key_name": "my-key",
         "keystore.fs": {},
     }
+    assert found.likely == {"key_name": "my-key"}, "KES makes none of them: MinIO's own word counts before it"
 
 
 def test_a_variable_of_a_secret_is_where_the_secret_is_read_from():
