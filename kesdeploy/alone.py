@@ -2,52 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kesdeploy import choosing, observe
 from kesdeploy.errors import UsageError
 from kesdeploy.plan import Plan, Verb, diff
+from kesdeploy.resources import Container
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kesdeploy.deployment import Deployment
-    from kesdeploy.plan import Change
+    from kesdeploy.resources import Resource
 
 
-def waiting(deployment: Deployment) -> frozenset[str]:
-    """The addresses of what `up` would change now."""
-    return frozenset(change.address for change in _all(deployment).pending)
+@dataclass(frozen=True)
+class Before:
+    """What was wanted before, by address, as digests; and what of it `up` would have changed."""
+
+    wanted: Mapping[str, str]
+    waiting: frozenset[str]
 
 
-def plan(deployment: Deployment, before: frozenset[str]) -> Plan:
-    """What is to be changed that did not wait `before`. UsageError when it needs something that did."""
-    found = _all(deployment)
-    mine = [change for change in found.pending if change.address not in before]
-    needed = {need for change in mine for need in _needs(found, change)} & before
-    if needed:
+def before(deployment: Deployment) -> Before:
+    wanted = _wanted(deployment)
+    waiting = diff(wanted, observe.observe(deployment, wanted)).pending
+    return Before({r.address: r.digest for r in wanted}, frozenset(change.address for change in waiting))
+
+
+def plan(deployment: Deployment, past: Before) -> Plan:
+    """What is to be changed now that did not wait then.
+
+    UsageError when something that waited would come along: a file that changes again, or a container that reads it.
+    """
+    wanted = _wanted(deployment)
+    found = diff(wanted, observe.observe(deployment, wanted))
+    if mixed := _touched(wanted, past) & past.waiting:
         raise UsageError(
             "other changes have to be made first",
-            because=", ".join(sorted(needed)),
+            because=", ".join(sorted(mixed)),
             hint=f"kesdeploy plan -n {deployment.name} shows them; kesdeploy up -n {deployment.name} makes them",
         )
-    if before:
+    if past.waiting:
         deployment.report.note(f"other changes wait, and are left: kesdeploy plan -n {deployment.name}")
-    return Plan(tuple(change if change in mine else replace(change, verb=Verb.KEEP) for change in found.changes))
+    left = past.waiting
+    return Plan(tuple(replace(c, verb=Verb.KEEP) if c.address in left else c for c in found.changes))
 
 
-def _all(deployment: Deployment) -> Plan:
-    wanted = choosing.desired(deployment, choosing.recorded(deployment))
-    return diff(wanted, observe.observe(deployment, wanted))
+def _wanted(deployment: Deployment) -> tuple[Resource, ...]:
+    return choosing.desired(deployment, choosing.recorded(deployment))
 
 
-def _needs(found: Plan, change: Change) -> set[str]:
-    """What a change needs, however far back."""
-    seen: set[str] = set()
-    todo = list(change.resource.needs if change.resource else ())
-    while todo:
-        need = todo.pop()
-        if need not in seen:
-            seen.add(need)
-            resource = found.change(need).resource
-            todo += resource.needs if resource else ()
-    return seen
+def _touched(wanted: tuple[Resource, ...], past: Before) -> set[str]:
+    changed = {resource.address for resource in wanted if past.wanted.get(resource.address) != resource.digest}
+    readers = {r.address for r in wanted if isinstance(r.body, Container) and changed & set(r.body.uses)}
+    return changed | readers

@@ -5,12 +5,13 @@ Nothing else that waits is applied along with it. The spec is written last: what
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kesdeploy import alone, apply, deploy, opening, services
 from kesdeploy.buckets import rules
-from kesdeploy.errors import UsageError
+from kesdeploy.errors import KesdeployError, UsageError
 from kesdeploy.keyring import names
 from kesdeploy.keyring.door import plainly
 from kesdeploy.keys import refuse_to_replace
@@ -110,9 +111,15 @@ def settle(deployment: Deployment, wish: Wish, buckets: Iterable[Bucket]) -> Dep
     listed = [bucket.model_dump(mode="json", exclude_unset=True) for bucket in buckets]
     spec = opening.load(replace(wish, overrides={"minio.buckets": listed}), deployment.home)
     after = replace(deployment, spec=spec)
-    plan = alone.plan(after, alone.waiting(deployment))
+    past = alone.before(deployment)
+    plan = alone.plan(after, past)
     _refuse_keys(after, [c.resource.name for c in plan.pending if c.resource and isinstance(c.resource.body, Key)])
-    apply.apply(plan, after)
+    try:
+        apply.apply(plan, after)
+    except KesdeployError:
+        with suppress(KesdeployError):
+            apply.apply(alone.plan(deployment, past), deployment)
+        raise
     deploy.record(after)
     return after
 

@@ -43,7 +43,7 @@ def doomed(wish: Wish, report: Reporter, name: str) -> Doomed:
 def delete(wish: Wish, report: Reporter, name: str) -> Result:
     """Delete it, and look whether it is gone. Raises as `doomed` does, and ServiceError when it stays."""
     with door.held(wish, report, theirs=f"kes key rm {name}") as (ring, deployment):
-        found, before = _doomed(ring, name), alone.waiting(deployment)
+        found, before = _doomed(ring, name), alone.before(deployment)
         delete_key(ring, deployment, name)
         # MinIO may make any key but those that data needs: this one is none of them any more.
         with suppress(UsageError):

@@ -101,7 +101,11 @@ def refuse_to_delete(ring: Ring, key: str) -> Needs:
             hint=f"kesdeploy bucket rewrap {bucket} OTHER-KEY -n {name}; or remove them",
         )
     if not found.local and ring.home.path("minio").exists():
-        raise DataProtected(f"{key!r} is not deleted", because="MinIO's drives are not here: nobody can count objects")
+        raise DataProtected(
+            f"{key!r} is not deleted while nobody can tell which objects need it",
+            because="MinIO's drives are not here",
+            hint=f"kesdeploy bucket check -n {name} asks MinIO; then: kesdeploy kes -n {name} key rm {key}",
+        )
     return found
 
 
