@@ -81,7 +81,7 @@ def plan(wish: Wish, report: Reporter) -> Result:
         wanted = choosing.desired(deployment, choosing.foreseen(deployment))
         _caution(deployment)
         if left := handover.unfinished(deployment):
-            report.warn(left)
+            report.warn(f"{left}; kesdeploy up -n {home.name} ends that")
         return Result("plan", {"deployment": home.name, **_plan_data(_plan(deployment, wanted))})
 
 

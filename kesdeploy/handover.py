@@ -13,7 +13,7 @@ from kesdeploy.errors import ServiceError
 from kesdeploy.plan import Plan, Verb, diff
 from kesdeploy.resources import Container
 from kesdeploy.strangers import FORBIDDEN
-from kesdeploy.topology.kes import certificates
+from kesdeploy.topology import kes as kes_side
 from kesdeploy.verify import Check
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from kesdeploy.deployment import Deployment
     from kesdeploy.resources import Resource
 
-# MinIO's words for KES's 403 (internal/kms/errors.go).
+# MinIO's words for KES's 403 and 404 (internal/kms/errors.go).
 NOT_ALLOWED = "insufficient permissions to perform KMS operation"
+NO_SUCH_KEY = "key with given key ID does not exist"
 
 
 def unfinished(deployment: Deployment) -> str:
     """What a rotation left that was not finished; empty where there is nothing."""
     old = [f"the old identity {name}" for name in identities.retiring(deployment.home)]
     old += ["KES's old login to the keystore"] if deployment.keystore.renewed(deployment.work) else []
-    end = f"kesdeploy up -n {deployment.name} ends that"
-    return f"new credentials are in use, and the old ones still good ({', '.join(old)}): {end}" if old else ""
+    return f"new credentials are in use, and the old ones still good: {', '.join(old)}" if old else ""
 
 
 def finish(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> tuple[Check, ...]:
@@ -62,7 +62,7 @@ def _login_refused(deployment: Deployment) -> tuple[Check, ...]:
 def _see_minio_change(deployment: Deployment, wanted: tuple[Resource, ...], *, restarted: bool) -> None:
     """That MinIO asks KES as its new self: it never ends a connection, and on that, it stays who it was."""
     kes, minio = (_container(wanted, address) for address in (topology.KES, topology.MINIO))
-    if certificates(deployment.spec) and not restarted:
+    if kes_side.certificates(deployment.spec) and not restarted:
         with deployment.report.step("restart KES: MinIO connects anew, as its new identity"):
             containers.restart(deployment, kes)
             containers.wait_ready(deployment, minio)
@@ -70,17 +70,18 @@ def _see_minio_change(deployment: Deployment, wanted: tuple[Resource, ...], *, r
 
 
 def _asks_as_new(deployment: Deployment) -> None:
-    """KES tells its status to the new identity alone (its policy `minio-former`)."""
-    try:
-        services.minio(deployment.spec, deployment.home).kms_status()
-    except ServiceError as error:
-        if NOT_ALLOWED not in error.because:
-            raise
+    """Of a key that is nowhere, KES says so to the new identity alone: its policy `minio-former` may not even ask."""
+    minio, spec = services.minio(deployment.spec, deployment.home), deployment.spec
+    said = minio.key_status(kes_side.nobodys_key(spec)).encryption_error
+    if NOT_ALLOWED in said:
         raise ServiceError(
             "MinIO still asks KES as its old identity",
             because="KES trusts both, so nothing is lost",
             hint=f"kesdeploy stop -n {deployment.name} && kesdeploy start -n {deployment.name}",
-        ) from error
+        )
+    # A keystore may refuse to say what it has not: then it is enough that MinIO reached KES.
+    if NO_SUCH_KEY not in said and not minio.key_status(spec.key_name).ok:
+        raise ServiceError("MinIO does not reach KES", because=said)
 
 
 def _trust_the_new_alone(deployment: Deployment, retiring: tuple[str, ...]) -> None:

@@ -228,9 +228,9 @@ def test_the_configuration_of_kes(golden):
 
 
 def test_the_configuration_of_kes_while_identities_change(golden):
-    """Both are trusted; of MinIO's, only the new one is told KES's status."""
-    former = {"minio": "c" * 64, "operator": "d" * 64}
-    golden("render/kes-config-rotating.yaml", render("kes/kes-config.yaml.j2", {**CONTEXT, "former": former}))
+    """Both are trusted; of MinIO's, only the new one may ask for a key that is nowhere."""
+    changing = {"former": {"minio": "c" * 64, "operator": "d" * 64}, "nobodys_key": "kesdeploy-who-asks"}
+    golden("render/kes-config-rotating.yaml", render("kes/kes-config.yaml.j2", {**CONTEXT, **changing}))
 
 
 def test_minio_may_create_no_key_of_the_deployment():

@@ -14,8 +14,10 @@ import yaml
 from core_fixtures import World, _Door
 
 from kesdeploy import handover, pki, services
+from kesdeploy.clients.minio import KeyStatus
 from kesdeploy.errors import CertificateError, ServiceError
 from kesdeploy.home import Home
+from kesdeploy.topology.kes import nobodys_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,13 +118,14 @@ class Trust:
         if (login or services.root(spec, home))[1] != self.password:
             return _Refusing()
         door = self.world.store.door(spec, home)
-        door.kms_status = self._status  # type: ignore[attr-defined]
+        door.key_status = self._key_status  # type: ignore[method-assign]
         return door
 
-    def _status(self) -> dict[str, Any]:
-        if self.policies.get(self.connected) != "minio":
-            raise ServiceError("MinIO does not answer for its KMS", because=handover.NOT_ALLOWED, status=500)
-        return {}
+    def _key_status(self, key: str) -> KeyStatus:
+        policy = self.policies.get(self.connected, "")
+        if not policy or (policy == "minio-former" and key == nobodys_key(self.world.spec)):
+            return KeyStatus(key, handover.NOT_ALLOWED, "")
+        return KeyStatus(key, "" if key in self.world.kes.keys else handover.NO_SUCH_KEY, "")
 
     # --- what must be true at every moment
 

@@ -147,7 +147,7 @@ def _configuration(spec: Spec, site: Site, keystore: Contribution) -> Resource:
             "api": {path: route.model_dump() for path, route in spec.kes.api.items()},
             "cache": spec.kes.cache.model_dump(),
             "log": spec.kes.log.model_dump(),
-            **({"former": {}} if site.retiring else {}),
+            **({"former": {}, "nobodys_key": nobodys_key(spec)} if site.retiring else {}),
             "keystore": {"kind": spec.kms, **keystore.context},
         },
         refs={
@@ -181,6 +181,11 @@ def _container(spec: Spec, site: Site, keystore: Contribution) -> Resource:
         reloads=tuple(address for address in uses if address not in keystore.restarts),
     )
     return Resource(KES, container, (POD, *uses, *keystore.needs))
+
+
+def nobodys_key(spec: Spec) -> str:
+    """A name that MinIO may ask for, and no key has. While its identity changes, who it was may not: so it tells."""
+    return f"{spec.kes.key_prefix}kesdeploy-who-asks"
 
 
 def key_names(spec: Spec) -> list[str]:
