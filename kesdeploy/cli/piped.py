@@ -10,6 +10,7 @@ from typing import IO
 from kesdeploy.errors import UsageError
 
 STDIN = "-"
+WAYS = "@FILE, env:NAME, or - for standard input"
 
 
 def payload(source: str, what: str, *, most: int, longer: str = "") -> bytes:
@@ -26,10 +27,10 @@ def payload(source: str, what: str, *, most: int, longer: str = "") -> bytes:
     else:
         raise UsageError(
             f"the {what} itself does not belong on a command line, where others can read it",
-            hint="@FILE, env:NAME, or - for standard input",
+            hint=WAYS,
         )
     if not found:
-        raise UsageError(f"no {what} in {source}", because="there is nothing", hint="@FILE, env:NAME, or - for stdin")
+        raise UsageError(f"no {what} in {source}", because="there is nothing", hint=WAYS)
     if len(found) > most:
         hint = longer or f"is {source} the right one?"
         raise UsageError(f"the {what} is too long", because=f"more than {most} bytes", hint=hint)
@@ -46,7 +47,8 @@ def _file(path: str, most: int) -> bytes:
         with Path(path).expanduser().open("rb") as file:
             return file.read(most)
     except (OSError, ValueError, RuntimeError) as error:
-        raise UsageError(f"cannot read {path[:200]!r}", because=getattr(error, "strerror", "") or str(error)) from None
+        because = getattr(error, "strerror", "") or str(error)
+        raise UsageError(f"cannot read {path[:200]!r}", because=because, hint=WAYS) from None
 
 
 def _stdin(most: int) -> bytes:
