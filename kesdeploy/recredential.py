@@ -49,10 +49,11 @@ class Chosen:
         return ("KES",) if changes else ()
 
 
-def everything(spec: Spec, source: str = "") -> Chosen:
-    """All that this deployment has, and kesdeploy can renew."""
+def everything(spec: Spec, besides: Chosen) -> Chosen:
+    """All that kesdeploy can renew, and what is named `besides`. What the spec reads elsewhere is its user's."""
     own = () if services.elsewhere(spec) else identities.NAMES
-    return Chosen(own, root=True, source=source, keystore=keystores.of(spec).renews(spec))
+    root = besides.root or not spec.minio.root_password
+    return Chosen(own or besides.identities, root, besides.source, besides.keystore or keystores.of(spec).renews(spec))
 
 
 def rotate_credentials(wish: Wish, report: Reporter, chosen: Chosen) -> Result:

@@ -38,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
 
 def rotate_credentials(
     name: o.Name = "",
-    all_: Annotated[bool, typer.Option("--all", help="All that this deployment has.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="All that kesdeploy can renew.")] = False,
     kes: Annotated[bool, typer.Option("--kes", help="MinIO's identity in KES.")] = False,
     operator: Annotated[bool, typer.Option("--operator", help="kesdeploy's own identity in KES.")] = False,
     root_password: Annotated[
@@ -106,4 +106,4 @@ def _all(wish: Wish, chosen: Chosen) -> Chosen:
     from kesdeploy import opening
     from kesdeploy.recredential import everything
 
-    return everything(opening.load(wish, opening.existing(wish)), chosen.source)
+    return everything(opening.load(wish, opening.existing(wish)), chosen)

@@ -171,7 +171,7 @@ class Keystore(Protocol):
         """Make its service ready for KES. Safe to repeat, and to be killed anywhere."""
 
     def renews(self, spec: Spec) -> bool:
-        """Whether `renew` can be of use here. Pure."""
+        """Whether KES has a login that kesdeploy may make anew by itself. Pure."""
 
     def renew(self, work: Work) -> None:
         """A new login for KES, in `secrets/`, beside the old one, which goes on working.

@@ -56,10 +56,24 @@ def test_what_is_chosen(kesdeploy, chosen, options, expected):
 
 def test_all_of_a_vault_has_its_login_and_that_of_others_no_identity():
     theirs = "name: x\nkeystore: {kes: {endpoints: 'https://kes.example.org:7373'}}\n"
-    kubernetes = "name: x\nkeystore: {vault: {address: 'https://v.example.org:8200', kubernetes: {role: kes}}}\n"
-    assert recredential.everything(spec_of(VAULT)) == Chosen(identities.NAMES, root=True, keystore=True)
-    assert recredential.everything(spec_of(theirs)) == Chosen(root=True)
-    assert recredential.everything(spec_of(kubernetes)) == Chosen(identities.NAMES, root=True)
+    vault = "name: x\nkeystore: {vault: {address: 'https://v.example.org:8200'}}\n"
+    everything = {
+        VAULT: Chosen(identities.NAMES, root=True, keystore=True),
+        theirs: Chosen(root=True),
+        vault: Chosen(identities.NAMES, root=True, keystore=True),
+    }
+    for text, expected in everything.items():
+        assert recredential.everything(spec_of(text), Chosen()) == expected
+
+
+def test_what_the_spec_reads_elsewhere_is_no_part_of_all_unless_it_is_named():
+    vault = "name: x\nkeystore: {vault: {address: 'https://v.example.org:8200'}}\n"
+    kubernetes = spec_of(vault, keystore__vault__kubernetes={"role": "kes"})
+    sourced = spec_of(vault, keystore__vault__approle={"secret": "env:SECRET"}, minio__root_password="env:ROOT")
+    assert recredential.everything(kubernetes, Chosen()) == Chosen(identities.NAMES, root=True)
+    assert recredential.everything(sourced, Chosen()) == Chosen(identities.NAMES)
+    named = Chosen(root=True, keystore=True)
+    assert recredential.everything(sourced, named) == Chosen(identities.NAMES, root=True, keystore=True)
 
 
 @pytest.mark.parametrize(

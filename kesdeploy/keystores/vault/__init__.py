@@ -80,7 +80,8 @@ class Vault:
             theirs.bootstrap(work)
 
     def renews(self, spec: Spec) -> bool:
-        return not names.fields(spec).kubernetes
+        fields = names.fields(spec)
+        return not (fields.kubernetes or fields.approle.secret)
 
     def renew(self, work: Work) -> None:
         """A new secret id for KES's AppRole. In a Vault of the user's, with VAULT_TOKEN or rights of KES's own."""
