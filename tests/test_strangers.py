@@ -20,7 +20,8 @@ class Answers:
         self.answers = list(answers)
         self.issuers: list[str] = []
 
-    def __call__(self, _, certificate, key):
+    def __call__(self, _spec, _home, pair, *, timeout):
+        certificate, key = pair
         assert pki.identity(certificate.read_bytes()) == pki.identity(key.read_bytes())
         self.issuers.append(pki.describe(certificate.read_bytes()).issuer)
         return self
@@ -36,7 +37,7 @@ def refused(tmp_path, monkeypatch):
         here = world(tmp_path, monkeypatch, spec_of(kes__auth=auth))
         here.up()
         kes = Answers(*answers)
-        monkeypatch.setattr(strangers, "_kes", kes)
+        monkeypatch.setattr(strangers.services, "kes_as", kes)
         return strangers.refused(here.deployment), kes
 
     return ask
