@@ -20,15 +20,18 @@ def ensure_key(deployment: Deployment, resource: Resource, _: Change) -> None:
     """Create the key, if it never was. One that data needs is not replaced by a new one of its name."""
     assert isinstance(resource.body, Key)
     kes = services.kes(deployment.spec, deployment.home)
-    with explained(deployment):
+    try:
+        with explained(deployment):
+            _find_or_create(deployment, kes, resource.name)
+    except ServiceError as error:
+        if error.status not in FAILED or services.elsewhere(deployment.spec):
+            raise
+        # Its login may have been ended by somebody: KES makes a new one when it reads its configuration again.
+        gate.forget_keys(deployment)
         try:
             _find_or_create(deployment, kes, resource.name)
-        except ServiceError as error:
-            if error.status not in FAILED or services.elsewhere(deployment.spec):
-                raise
-            # Its login may have been ended by somebody: KES makes a new one when it reads its configuration again.
-            gate.forget_keys(deployment)
-            _find_or_create(deployment, kes, resource.name)
+        except ServiceError:
+            raise error from None  # what a second attempt meets may be what the first one left
 
 
 def _find_or_create(deployment: Deployment, kes: Kes, key: str) -> None:
