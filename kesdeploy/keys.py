@@ -30,8 +30,9 @@ def ensure_key(deployment: Deployment, resource: Resource, _: Change) -> None:
         gate.forget_keys(deployment)
         try:
             _find_or_create(deployment, kes, resource.name)
+            find(kes, resource.name)
         except ServiceError:
-            raise error from None  # what a second attempt meets may be what the first one left
+            raise error from None  # what a second attempt meets may be what the first one left, such as half a key
 
 
 def _find_or_create(deployment: Deployment, kes: Kes, key: str) -> None:
