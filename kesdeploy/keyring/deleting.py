@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kesdeploy import alone, apply, fingerprints, gate, kes_log
+from kesdeploy import alone, apply, fingerprints, gate, kes_log, services
 from kesdeploy.ensure import FORBIDDEN, NOT_FOUND
 from kesdeploy.errors import DataProtected, ServiceError, UsageError
 from kesdeploy.home import translated
@@ -68,10 +68,15 @@ def _doomed(ring: Ring, name: str) -> Doomed:
         raise DataProtected(
             f"the key {name!r} was not made by this deployment",
             because=f"made by {makers.name(ring, made_by)} {made_by}".rstrip(),
-            hint=f"who made it may need it; to delete it all the same: kesdeploy kes -n {ring.home.name} key rm {name}",
+            hint=f"who made it may need it; to delete it all the same: {_by_hand(ring, name)}",
         )
     keystore = ring.keystore
     return Doomed(ring.home.name, keystore.title, keystore.habits.deleting, makers.name(ring, made_by))
+
+
+def _by_hand(ring: Ring, name: str) -> str:
+    theirs = "whoever runs that KES: kes" if services.elsewhere(ring.spec) else f"kesdeploy kes -n {ring.home.name}"
+    return f"{theirs} key rm {name}"
 
 
 def maker(ring: Ring, name: str) -> str:

@@ -9,7 +9,7 @@ from kesdeploy import identities, pki, services
 if TYPE_CHECKING:
     from kesdeploy.keyring.door import Ring
 
-STRANGER, UNTOLD = "stranger", "not told"
+STRANGER, UNTOLD = "stranger", "nobody that KES tells"
 
 
 def name(ring: Ring, identity: str) -> str:

@@ -11,6 +11,7 @@ from appliances.base import Answer, Appliance
 class CipherTrust(Appliance):
     kind, credential = "keysecure", "CEvk5cdHLG7si05LReIeDbXE3PKD082YdUFAnxX75md3"
     domain = "storage"
+    may_delete = True
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -41,6 +42,8 @@ class CipherTrust(Appliance):
         if name not in self.secrets:  # 215, 254
             return 404, {"code": 16, "codeDesc": "NCERRResourceNotFound"}
         if method == "DELETE":  # 238-272
+            if not self.may_delete:  # as if there were none: 253-261
+                return 404, {"code": 16, "codeDesc": "NCERRResourceNotFound"}
             del self.secrets[name]
             return 204, None
         return 200, {"material": self.secrets[name]}  # 194-234

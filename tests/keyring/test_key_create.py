@@ -9,7 +9,7 @@ from key_world import STRANGER
 from xl import meta, store, version
 
 from kesdeploy.errors import DataProtected, ServiceError, UsageError
-from kesdeploy.keyring import creating
+from kesdeploy.keyring import creating, makers
 from kesdeploy.keystores import KEYSTORES
 from kesdeploy.opening import Wish
 from kesdeploy.report import Silent
@@ -44,7 +44,7 @@ def test_all_names_are_looked_at_before_the_first_is_made(here):
 def test_who_made_what_is_there(here):
     here.kes.keys |= {"theirs": b"x", "mine": b"x", "untold": b"x"}
     here.kes.about |= {"theirs": {"created_by": STRANGER}}
-    assert create("theirs", "untold") == {"theirs": (False, "stranger"), "untold": (False, "not told")}
+    assert create("theirs", "untold") == {"theirs": (False, "stranger"), "untold": (False, makers.UNTOLD)}
 
 
 def test_a_lost_key_is_not_made_anew(here):

@@ -8,7 +8,7 @@ from xl import meta, store, version
 
 from kesdeploy import identities, pki
 from kesdeploy.errors import DataProtected, ServiceError, UsageError
-from kesdeploy.keyring import creating, looking
+from kesdeploy.keyring import creating, looking, makers
 from kesdeploy.keystores import KEYSTORES
 from kesdeploy.keystores.words import Habits
 from kesdeploy.opening import Wish
@@ -54,8 +54,8 @@ def test_what_is_no_key_is_counted_apart(here):
 def test_long_tells_who_made_each(here):
     here.kes.keys |= {"theirs": b"x", "secret-of-theirs": b"x"}
     here.kes.about["theirs"] = {"created_by": STRANGER}
-    makers = {key["name"]: key["maker"] for key in listed(long=True)["keys"]}
-    assert makers == {DEFAULT_KEY: "operator", "theirs": "stranger", "secret-of-theirs": "not told"}
+    made = {key["name"]: key["maker"] for key in listed(long=True)["keys"]}
+    assert made == {DEFAULT_KEY: "operator", "theirs": "stranger", "secret-of-theirs": makers.UNTOLD}
 
 
 def test_what_kes_cannot_read_is_no_end_of_the_list(here):
@@ -112,7 +112,7 @@ def test_minio_is_silent(here):
 
 def test_a_key_that_may_only_be_used(here):
     here.kes.deny = {"describe"}
-    assert info()["maker"] == "not told"
+    assert info()["maker"] == makers.UNTOLD
 
 
 def test_a_key_that_is_not_there(here):
@@ -133,7 +133,7 @@ def test_makers_by_name(here):
     assert made_by(pki.identity(here.home.read("secrets/minio.crt"))) == "minio"
     assert made_by(before) == "operator"
     assert made_by(STRANGER) == "stranger"
-    assert made_by("") == "not told"
+    assert made_by("") == makers.UNTOLD
     identities.replace(here.home, "operator", here.now)
     assert made_by(before) == "minio or operator, as they were before"
     policy = f"kes: {{policies: {{backup: {{allow: [/v1/status], identities: ['{STRANGER}']}}}}}}\n"
