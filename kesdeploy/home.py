@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -25,6 +26,7 @@ PREFIX = "minio-kes-"
 SPEC_FILE = "kesdeploy.yaml"
 STATE_FILE = "state.json"
 MARK = ".kesdeploy"
+_HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}")
 
 
 def parent() -> Path:
@@ -159,6 +161,13 @@ class Home:
 
     def write(self, relative: str, data: bytes, mode: int = 0o600) -> None:
         write_private(self.root / relative, data, mode)
+
+    def sweep(self) -> None:
+        """What a kill amid a write left: files of which only the lock's holder makes any."""
+        for folder in (self.root, self.path("secrets")):
+            for path in folder.glob(".*.*") if folder.is_dir() else ():
+                if _HALF_WRITTEN.fullmatch(path.name) and path.is_file():
+                    path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Everything, for good: the lock last, because who waits for it makes the folder anew as soon as it is gone."""

@@ -160,6 +160,7 @@ def locked(home: Home, *, timeout: float, report: Reporter, command: str) -> Ite
     try:
         os.ftruncate(file, 0)
         os.pwrite(file, f"{command} (pid {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode(), 0)
+        home.sweep()
         yield
         os.ftruncate(file, 0)
     finally:

@@ -319,3 +319,16 @@ def test_half_a_mark_is_nothing_of_anybody_elses(kesdeploy_home):
     assert home.hollow
     home.root.joinpath("secrets", "root-password").touch()
     assert not home.hollow
+
+
+def test_what_a_kill_left_half_written_is_swept(kesdeploy_home):
+    home = Home.of("fs")
+    home.prepare()
+    home.write_secret("root-password", "x")
+    home.write("kesdeploy.yaml", b"name: fs\n")
+    for name in ("secrets/.root-password.ab12cd_9", ".state.json.a1b2c3d4"):
+        home.path(name).touch()
+    home.sweep()
+    assert {path.name for path in home.path("secrets").iterdir()} == {".kesdeploy", "root-password"}
+    assert not list(home.root.glob(".state*"))
+    assert home.ours
