@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from kesdeploy.topology import leaves
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from kesdeploy.deployment import Deployment
     from kesdeploy.home import Home
     from kesdeploy.opening import Wish
     from kesdeploy.report import Reporter
@@ -98,29 +100,39 @@ def bring(wish: Wish, report: Reporter, section: str) -> Result:
     """
     home = opening.existing(wish)
     with opening.opened(wish, home, report, lock=False) as deployment:
-        spec = deployment.spec
-        before = home.read(f"certs/{brought.SERVERS[section]}/public.crt")
-        offer = brought.offered(spec, home, section)
-        assert offer
-        brought.examined(offer, spec, deployment.now)
-        now = pki.describe(pki.server_pair(offer.cert, offer.key).cert_pem)
-        runs = any(container.running for container in deployment.engine.containers(deployment.labels))
-    data = {
-        "deployment": home.name,
+        offer = brought.offered(deployment.spec, home, section)
+        assert offer  # the wish names one
+        remarks = brought.examined(offer, deployment.spec, deployment.now)
+        data = _taken(deployment, offer)
+    if data["taken_up"]:
+        old = opening.load(replace(wish, overrides={}), home)
+        _say_what_restarts(report, old, deployment.spec, section)
+        done = deploy.up(wish, report)
+    else:
+        for remark in remarks:
+            report.warn(remark)
+        done = deploy.keep(wish, report)
+    told: dict[str, Any] = {key: done.data.get(key, []) for key in ("changes", "checks")}
+    return replace(done, command="certs import", data={**data, **told})
+
+
+def _taken(deployment: Deployment, offer: brought.Offer) -> dict[str, Any]:
+    new = pki.describe(pki.server_pair(offer.cert, offer.key).cert_pem)
+    before = ""
+    with suppress(CertificateError):
+        before = pki.describe(deployment.home.read(f"certs/{offer.part}/public.crt") or b"").serial
+    return {
+        "deployment": deployment.name,
         "part": offer.part,
-        "serial": now.serial,
-        "before": pki.describe(before).serial if before else "",
-        "names": list(now.names),
-        "not_after": f"{now.not_after:%Y-%m-%d}",
-        "days_left": now.days_left(clock()),
-        "called": list(leaves.called(spec, offer.part)),
+        "serial": new.serial,
+        "before": before,
+        "names": list(new.names),
+        "not_after": f"{new.not_after:%Y-%m-%d}",
+        "days_left": new.days_left(deployment.now),
+        "called": list(leaves.called(deployment.spec, offer.part)),
         "source": offer.given.cert,
+        "taken_up": any(container.running for container in deployment.engine.containers(deployment.labels)),
     }
-    if runs:
-        _say_what_restarts(report, opening.load(replace(wish, overrides={}), home), spec, section)
-    done = deploy.up(wish, report) if runs else deploy.keep(wish, report)
-    told: dict[str, Any] = {key: done.data[key] for key in ("changes", "checks") if key in done.data}
-    return replace(done, command="certs import", data={**data, "taken_up": runs, "changes": [], "checks": [], **told})
 
 
 def _say_what_restarts(report: Reporter, old: Spec, new: Spec, section: str) -> None:
@@ -147,7 +159,7 @@ def trust(wish: Wish, out: Path | None, *, force: bool = False) -> Result:
             because="clients here meet certificates of public authorities alone",
             hint=f"kesdeploy certs list -n {home.name}",
         )
-    pem = Path(target.ca).read_bytes()
+    pem = b"".join(pki.split(Path(target.ca).read_bytes()))
     if out:
         _write(out, pem, force=force)
     data = {

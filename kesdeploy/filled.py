@@ -54,7 +54,8 @@ def server_pair(deployment: Deployment, source: BroughtLeaf) -> Leaf:
 
 def trusted(deployment: Deployment, body: Trust) -> bytes:
     """Every root that is to be trusted. FileNotFoundError while one of them is not there."""
-    also = deployment.home.secret(body.also).read_bytes() if body.also else b""
+    # Secrets are kept without the line end that PEM ends with.
+    also = deployment.home.secret(body.also).read_bytes() + b"\n" if body.also else b""
     return deployment.home.ca_cert.read_bytes() + also
 
 

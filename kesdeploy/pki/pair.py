@@ -86,7 +86,11 @@ def _private_key(pem: bytes) -> Any:
             "its private key is encrypted, and nobody could type the password when the server starts",
             hint="openssl pkey -in {key} -out key.pem; chmod 600 key.pem",
         )
-    return load_key(block)
+    try:
+        return load_key(block)
+    except CertificateError as error:
+        hint = "see what {key} holds: openssl pkey -in {key} -noout"
+        raise CertificateError("its private key cannot be read", because=error.because, hint=hint) from error
 
 
 def _refuse_kind(key: Any) -> None:
