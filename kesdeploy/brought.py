@@ -124,7 +124,9 @@ def _read(home: Home, source: str, kept: str, path: str) -> bytes:
         found = home.read(f"secrets/{kept}")
     if found is None:
         raise CertificateError(
-            f"{path}: {source.removeprefix('@')} cannot be read", because=missing, hint=f"--set {path}=…"
+            f"{path}: {source.removeprefix('@')} cannot be read",
+            because=missing,
+            hint=f"put it there, or name another place: --set {path}=…",
         )
     return found
 

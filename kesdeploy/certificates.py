@@ -162,6 +162,7 @@ def trust(wish: Wish, out: Path | None, *, force: bool = False) -> Result:
     pem = b"".join(pki.split(Path(target.ca).read_bytes()))
     if out:
         _write(out, pem, force=force)
+        target = replace(target, ca=str(out.absolute()))
     data = {
         "deployment": home.name,
         "ca": target.ca,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -48,15 +49,14 @@ def ways(target: Target) -> tuple[Way, ...]:
 
 def _s3(target: Target) -> Iterator[Way]:
     ca, url, netloc = shlex.quote(target.ca), target.url, urlsplit(target.url).netloc
+    quoted = json.dumps(target.ca)
     yield Way("curl", (f"curl --cacert {ca} {url}/minio/health/live",))
     yield Way("AWS CLI, boto3", (f"export AWS_CA_BUNDLE={ca}",), 'or: eval "$(kesdeploy env)"')
-    yield Way("boto3, in code", (f'boto3.client("s3", endpoint_url="{url}", verify={target.ca!r})',))
-    yield Way(
-        "Python requests", (f"export REQUESTS_CA_BUNDLE={ca}",), f"in code: requests.get(…, verify={target.ca!r})"
-    )
+    yield Way("boto3, in code", (f'boto3.client("s3", endpoint_url="{url}", verify={quoted})',))
+    yield Way("Python requests", (f"export REQUESTS_CA_BUNDLE={ca}",), f"in code: requests.get(…, verify={quoted})")
     yield Way(
         "Python minio",
-        (f'Minio("{netloc}", USER, PASSWORD, http_client=urllib3.PoolManager(ca_certs={target.ca!r}))',),
+        (f'Minio("{netloc}", USER, PASSWORD, http_client=urllib3.PoolManager(ca_certs={quoted}))',),
         f"or, for the whole program: export SSL_CERT_FILE={ca}",
     )
     yield Way("mc", (f"mkdir -p ~/.mc/certs/CAs && cp {ca} ~/.mc/certs/CAs/{target.file}",))
@@ -67,8 +67,9 @@ def _kes(target: Target) -> Iterator[Way]:
     cert, key = map(shlex.quote, target.pair or ("", ""))
     yield Way("curl", (f"curl --cacert {ca} --cert {cert} --key {key} {target.url}/version",))
     yield Way("kes", ('eval "$(kesdeploy env --kes)"',), "or: kesdeploy kes, which needs nothing")
-    pair = target.pair
-    yield Way("Python requests", (f'requests.get("{target.url}/version", verify={target.ca!r}, cert={pair!r})',))
+    pair = ", ".join(map(json.dumps, target.pair or ()))
+    get = f'requests.get("{target.url}/version", verify={json.dumps(target.ca)}, cert=({pair}))'
+    yield Way("Python requests", (get,))
 
 
 def _everything(target: Target) -> Iterator[Way]:
@@ -89,7 +90,7 @@ def _everything(target: Target) -> Iterator[Way]:
         "Go, in code",
         (
             "roots, _ := x509.SystemCertPool()",
-            f'pem, _ := os.ReadFile("{target.ca}")',
+            f"pem, _ := os.ReadFile({json.dumps(target.ca)})",
             "roots.AppendCertsFromPEM(pem)",
             "client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}",
         ),

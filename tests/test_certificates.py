@@ -218,7 +218,8 @@ def test_of_a_brought_one_it_is_its_root(here, tmp_path):
     assert data["for"] == f"https://{NAME}:9000"
     assert (tmp_path / "out.pem").read_bytes() == ROOT.pem
     env = environment.exports(Wish("env", "fs"), Silent()).data["variables"]
-    assert env["AWS_CA_BUNDLE"] == data["ca"]
+    assert data["ca"] == str(tmp_path / "out.pem")
+    assert env["AWS_CA_BUNDLE"] == trust()["ca"] == str(here.home.secret("minio-server-ca.crt"))
     assert env["AWS_ENDPOINT_URL"] == f"https://{NAME}:9000"
 
 

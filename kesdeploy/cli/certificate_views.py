@@ -98,6 +98,8 @@ def trusting(data: Data) -> Iterable[Block]:
     if data["out"]:
         yield Item("ok", f"wrote {data['out']}")
     yield Table((), (("CA", data["ca"]), ("SHA-256", data["sha256"]), ("For", data["for"])))
+    if not data["out"]:
+        yield Text("Programs of other users cannot read it there: --out FILE writes it where they can.")
     if not data["https"]:
         yield Text(
             "S3 speaks HTTP here, and needs no CA: what follows is for KES. --set minio.https=true changes that."
