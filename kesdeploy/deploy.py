@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kesdeploy.report import Reporter
 
 STOP_TIMEOUT = 10
+MINIO_FINDS_KES = 15.0
 
 
 def up(wish: Wish, report: Reporter) -> Result:
@@ -148,6 +149,11 @@ def _restart_kes(deployment: Deployment, wanted: tuple[Resource, ...]) -> None:
     assert isinstance(kes, Container)
     with deployment.report.step("restart KES"):
         containers.restart(deployment, kes)
+    minio = next(r.body for r in wanted if r.address == topology.MINIO)
+    assert isinstance(minio, Container)
+    # While KES is away its name is, too (Podman takes it out of the hosts file), and MinIO believes that for 5 s.
+    with suppress(ServiceError):
+        containers.wait_ready(replace(deployment, timeout=min(deployment.timeout, MINIO_FINDS_KES)), minio)
 
 
 def render(wish: Wish, report: Reporter, *, secrets: bool) -> Result:
