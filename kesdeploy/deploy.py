@@ -21,7 +21,7 @@ from kesdeploy import (
 )
 from kesdeploy.cautions import cautions
 from kesdeploy.deployment import ADDRESS, Deployment
-from kesdeploy.errors import DataProtected, Problem, UsageError
+from kesdeploy.errors import DataProtected, Problem, ServiceError, UsageError
 from kesdeploy.home import SPEC_FILE, Home
 from kesdeploy.plan import Plan, Seen, Verb, diff
 from kesdeploy.resources import Container, File, Resource
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from kesdeploy.report import Reporter
 
 STOP_TIMEOUT = 10
-MINIO_FINDS_KES = 15.0
 
 
 def up(wish: Wish, report: Reporter) -> Result:
@@ -149,11 +148,10 @@ def _restart_kes(deployment: Deployment, wanted: tuple[Resource, ...]) -> None:
     assert isinstance(kes, Container)
     with deployment.report.step("restart KES"):
         containers.restart(deployment, kes)
-    minio = next(r.body for r in wanted if r.address == topology.MINIO)
-    assert isinstance(minio, Container)
-    # While KES is away its name is, too (Podman takes it out of the hosts file), and MinIO believes that for 5 s.
-    with suppress(ServiceError):
-        containers.wait_ready(replace(deployment, timeout=min(deployment.timeout, MINIO_FINDS_KES)), minio)
+        # What does not find KES again is told by the checks.
+        with suppress(ServiceError):
+            brief = replace(deployment, timeout=min(deployment.timeout, containers.FINDS_KES))
+            _wait_for(brief, wanted, topology.MINIO)
 
 
 def render(wish: Wish, report: Reporter, *, secrets: bool) -> Result:
@@ -247,9 +245,13 @@ def _wait_for_minio(deployment: Deployment, wanted: tuple[Resource, ...], plan: 
     """A MinIO that went on while KES was made again needs a moment to find it."""
     pending = {change.address for change in plan.pending}
     if topology.KES in pending and topology.MINIO not in pending:
-        body = next(r.body for r in wanted if r.address == topology.MINIO)
-        assert isinstance(body, Container)
-        containers.wait_ready(deployment, body)
+        _wait_for(deployment, wanted, topology.MINIO)
+
+
+def _wait_for(deployment: Deployment, wanted: tuple[Resource, ...], address: str) -> None:
+    body = next(r.body for r in wanted if r.address == address)
+    assert isinstance(body, Container)
+    containers.wait_ready(deployment, body)
 
 
 def _proved(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> tuple[Check, ...]:
