@@ -112,8 +112,9 @@ class Console:
         if self.json:
             self._document(result, reveal=reveal)
         else:
-            self._print(self._viewed(result, view, self._out, reveal=reveal))
-            self._speak_of(result)
+            shown = self._viewed(result, view, self._out, reveal=reveal)
+            self._print(shown)
+            self._speak_of(result, shown)
         return result.exit_code
 
     def stream(self, line: dict[str, Any] | str) -> None:
@@ -157,10 +158,11 @@ class Console:
     def _say(self, mark: Mark, text: str) -> None:
         self._steps.say(f"{self._err.mark(mark)} {self._clean(text)}")
 
-    def _speak_of(self, result: Result) -> None:
-        """The problems that were not told as warnings already."""
+    def _speak_of(self, result: Result, shown: str) -> None:
+        """The problems that were told neither as warnings nor in what was shown to the same reader."""
+        apart = self._err.tty and not self._out.tty
         for problem in result.problems:
-            if problem not in self._warnings:
+            if problem not in self._warnings and (apart or problem.message not in shown):
                 self._say("warn" if result.ok else "failed", problem.message)
                 self._steps.say(*([f"  try: {self._clean(problem.hint)}"] if problem.hint else []))
 

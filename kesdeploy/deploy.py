@@ -16,13 +16,15 @@ from kesdeploy import (
     observe,
     opening,
     protection,
+    services,
     topology,
     validity,
 )
 from kesdeploy.cautions import cautions
 from kesdeploy.deployment import ADDRESS, Deployment
-from kesdeploy.errors import DataProtected, Problem, ServiceError, UsageError
+from kesdeploy.errors import DataProtected, Problem, ServiceError, Unhealthy, UsageError
 from kesdeploy.home import SPEC_FILE, Home
+from kesdeploy.minio_rules import has_console
 from kesdeploy.plan import Plan, Seen, Verb, diff
 from kesdeploy.resources import Container, File, Resource
 from kesdeploy.result import Result
@@ -133,6 +135,8 @@ def check(wish: Wish, report: Reporter, *, restart: bool = False) -> Result:
     """The proof, check by check. `restart` restarts KES before the object is read again."""
     home = opening.existing(wish)
     with opening.opened(wish, home, report) as deployment:
+        if rests := services.resting(deployment):
+            raise Unhealthy(rests.message, hint=rests.hint)
         wanted = choosing.desired(deployment, choosing.recorded(deployment))
         if restart:
             _restart_kes(deployment, wanted)
@@ -292,8 +296,10 @@ def _up_result(deployment: Deployment, plan: Plan, checks: tuple[Check, ...]) ->
 
 
 def endpoints(deployment: Deployment) -> dict[str, str]:
+    """Addresses; an empty one for a console that the spec turns off."""
     spec = deployment.spec
-    return {"s3": topology.s3_url(spec), "console": topology.console_url(spec), "kes": topology.kes_url(spec)}
+    console = topology.console_url(spec) if has_console(spec.minio.environment) else ""
+    return {"s3": topology.s3_url(spec), "console": console, "kes": topology.kes_url(spec)}
 
 
 def _checked(result: Result, checks: tuple[Check, ...]) -> Result:

@@ -52,6 +52,12 @@ _EARLY: Final = frozenset(
 )
 
 
+def has_console(environment: Mapping[str, str]) -> bool:
+    """Whether MinIO serves its console (config.ParseBool of `MINIO_BROWSER`)."""
+    said = environment.get("MINIO_BROWSER", "on")
+    return said not in {"0", "f", "F"} and said.lower() not in {"false", "off", "disabled"}
+
+
 def unreadable(text: str) -> str:
     """Why MinIO would not read this value back, or an empty string."""
     if any(c in text for c in "\n\r\0"):

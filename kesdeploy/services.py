@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kesdeploy import keystores
-from kesdeploy.errors import KesdeployError, ServiceError
+from kesdeploy.errors import KesdeployError, Problem, ServiceError
 from kesdeploy.topology import leaves
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from kesdeploy.spec import Spec
 
 REQUEST_TIMEOUT = 15.0
+# By itself, or by SIGKILL or SIGTERM.
+_ENDED_AS_TOLD = (0, 137, 143)
 
 
 def reach(spec: Spec) -> str:
@@ -105,6 +107,18 @@ def minio(spec: Spec, home: Home, *, timeout: float = REQUEST_TIMEOUT, login: tu
     user, password = login or root(spec, home)
     address = f"{scheme}://{reach(spec)}:{spec.network.s3_port}"
     return Minio(address, user, password, s3_ca(spec, home), timeout, called(spec, "minio-server"))
+
+
+def resting(deployment: Deployment) -> Problem | None:
+    """That nothing of it runs, and the one command that changes it; None while something does."""
+    there = deployment.engine.containers(deployment.labels)
+    if any(container.running for container in there):
+        return None
+    if not there:
+        return Problem("down", f"{deployment.name} is down: it has no containers", f"kesdeploy up -n {deployment.name}")
+    failed = [f"{c.name} ended with exit code {c.exit_code}" for c in there if c.exit_code not in _ENDED_AS_TOLD]
+    words = f"{deployment.name} is stopped" + (f": {', '.join(failed)}" if failed else "")
+    return Problem("stopped", words, f"kesdeploy start -n {deployment.name}")
 
 
 def last_words(deployment: Deployment, container: str, lines: int = 5) -> str:

@@ -111,6 +111,15 @@ def test_problems_of_a_result_are_spoken_once(make):
 # --- one document
 
 
+def test_a_problem_that_the_view_shows_is_not_told_again_to_the_same_reader(make):
+    failed = Result("verify", {}, ok=False, problems=(Problem("check", "KES: no", "try"),))
+    for kind_of_out, kind_of_err, told in ((Tty, Tty, 0), (io.StringIO, io.StringIO, 0), (io.StringIO, Tty, 1)):
+        console, out, err = make(out=kind_of_out(), err=kind_of_err())
+        console.show(failed, lambda _: "x KES: no")
+        assert out.getvalue().count("KES: no") == 1
+        assert err.getvalue().count("KES: no") == told
+
+
 def test_json_is_one_document_with_the_warnings(make):
     console, out, err = make(json=True)
     with console.step("Start KES"):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kesdeploy.errors import SpecError
-from kesdeploy.minio_rules import environment, is_source
+from kesdeploy.minio_rules import environment, has_console, is_source
 from kesdeploy.render import render
 
 TEMPLATE = Path(__file__).parents[1] / "templates" / "minio" / "minio.j2"
@@ -109,6 +109,15 @@ def test_all_that_the_template_sets_is_refused():
     assert len(names) > 8
     for name in names:
         refused(**{name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("said", "serves"),
+    [({}, True), *(({"MINIO_BROWSER": v}, v in ("on", "1", "enabled")) for v in ("on", "1", "enabled"))]
+    + [({"MINIO_BROWSER": v}, False) for v in ("off", "OFF", "0", "F", "false", "Disabled")],
+)
+def test_whether_there_is_a_console(said, serves):
+    assert has_console(said) is serves
 
 
 NAMES = st.from_regex(r"_?MINIO_[A-Z0-9_]{1,20}", fullmatch=True)

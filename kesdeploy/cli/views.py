@@ -39,7 +39,7 @@ def up(data: Data) -> Iterable[Block]:
         (),
         (
             ("S3", ends["s3"]),
-            ("Console", ends["console"]),
+            *_console(ends),
             ("KES", ends["kes"]),
             ("User", data["user"]),
             ("Password", f"in {data['password_file']}"),
@@ -48,6 +48,12 @@ def up(data: Data) -> Iterable[Block]:
         ),
     )
     yield Text("Whoever loses those folders loses every encrypted object; whoever has them can read all of them.")
+
+
+def _console(endpoints: Data) -> Iterator[tuple[str, str]]:
+    """No row where the spec turns it off."""
+    if endpoints["console"]:
+        yield "Console", endpoints["console"]
 
 
 def _checks(checks: list[Data], *, quiet: bool) -> Iterator[Block]:
@@ -92,7 +98,7 @@ def status(data: Data) -> Iterable[Block]:
             ("Keystore", f"{data['keystore']['kind']}: {data['keystore']['state']}"),
             ("KMS", data["kms"]),
             ("S3", data["endpoints"]["s3"]),
-            ("Console", data["endpoints"]["console"]),
+            *_console(data["endpoints"]),
             ("KES", data["endpoints"]["kes"]),
             ("Auto-encryption", "on" if data["auto_encryption"] else "off"),
         ),

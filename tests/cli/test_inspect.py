@@ -118,6 +118,40 @@ def test_verify_restarts_kes_only_when_told(up, kesdeploy):
     assert [call for call in up.engine.calls if call[0] in ("stop", "start")] == [("stop", KES), ("start", KES)]
 
 
+@pytest.mark.parametrize(
+    ("rest", "words", "hint"),
+    [
+        (lambda e: (e.dies(KES, 0), e.dies(MINIO, 143)), "fs is stopped", "kesdeploy start -n fs"),
+        (
+            lambda e: (e.dies(KES, 2), e.dies(MINIO, 0)),
+            f"fs is stopped: {KES} ended with exit code 2",
+            "kesdeploy start -n fs",
+        ),
+        (lambda e: e.remove_pod(POD, stop_timeout=1), "fs is down: it has no containers", "kesdeploy up -n fs"),
+    ],
+)
+def test_verify_of_what_rests_says_so_and_asks_nobody(up, kesdeploy, ask, rest, words, hint):
+    rest(up.engine)
+    done = kesdeploy("verify", expect=7)
+    assert (done.stdout, done.stderr) == ("", f"error: {words}\n  try: {hint}\n")
+    assert ask("verify", expect=7)["problems"] == [{"code": "unhealthy", "message": words, "hint": hint}]
+
+
+def test_what_fails_is_told_once(up, kesdeploy):
+    up.kes.denied.add("minio")
+    done = kesdeploy("verify", expect=7)
+    told = (done.stdout + done.stderr).splitlines()
+    assert len([line for line in told if "keystore holds the key: " in line]) == 1
+
+
+def test_a_console_that_is_off_has_no_address(up, kesdeploy, ask):
+    assert "Console" in kesdeploy("status").stdout
+    up.want(minio__environment={"MINIO_BROWSER": "off"})
+    up.home.write("kesdeploy.yaml", up.spec.text().encode(), 0o644)
+    assert "Console" not in kesdeploy("status", expect=7).stdout
+    assert ask("status", expect=7)["data"]["endpoints"]["console"] == ""
+
+
 # --- logs
 
 
