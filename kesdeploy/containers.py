@@ -17,6 +17,7 @@ from kesdeploy.errors import EngineError, Interrupted, ServiceError
 from kesdeploy.keystores.startover import StartAgain, StartOver
 from kesdeploy.plan import Change, Verb
 from kesdeploy.resources import Bootstrap, Container, Pod, Resource
+from kesdeploy.spec import RESTART
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +95,7 @@ def _create(deployment: Deployment, resource: Resource) -> None:
             environment=body.environment,
             mounts=body.mounts,
             labels=labels(deployment, resource),
+            restart=body.restart or RESTART,
             stop_timeout=body.stop_timeout,
         )
     )

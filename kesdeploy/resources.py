@@ -143,6 +143,8 @@ class Container:
     reloads: tuple[str, ...] = ()
     reload_signal: str = "SIGHUP"
     stop_timeout: int = 10
+    restart: str | None = None
+    """The engine's restart policy; None for the usual one."""
 
 
 @dataclass(frozen=True)

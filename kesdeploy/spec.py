@@ -92,6 +92,12 @@ Environment = Annotated[
 HostName = Annotated[str, AfterValidator(host_name)]
 ImageReference = Annotated[str, AfterValidator(reference)]
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
+# `--set restart=no` is read as YAML 1.1 reads it.
+Restart = Annotated[
+    Literal["unless-stopped", "always", "on-failure", "no"],
+    BeforeValidator(lambda value: "no" if value is False else value),
+]
+RESTART: Restart = "unless-stopped"
 
 
 class Network(Section):
@@ -163,6 +169,8 @@ class Spec(Section):
     engine: Literal["auto", "podman", "docker"] = "auto"
     """Chosen once, at the first `up`, and remembered."""
     keystore: SerializeAsAny[KeystoreFields]
+    restart: Restart = RESTART
+    """What the engine does with a container that ended by itself. After a reboot see `kesdeploy autostart`."""
     key_name: KeyName = DEFAULT_KEY
     """The default key: what encrypts everything that names no other key."""
     network: Network = Network()

@@ -79,6 +79,12 @@ def test_a_container_is_what_its_body_says(here):
     assert (spec.pod, spec.restart, spec.mounts) == (POD, "unless-stopped", body.mounts)
 
 
+def test_a_container_has_the_restart_policy_of_the_spec(tmp_path, monkeypatch):
+    here = world(tmp_path, monkeypatch, spec_of(restart="on-failure"))
+    here.up()
+    assert [here.engine.specs[name].restart for name in (KES, MINIO)] == ["on-failure"] * 2
+
+
 def test_one_that_is_in_the_way_is_stopped_and_removed_first(here):
     change = Change(Verb.REPLACE, "container/kes-server")
     containers.ensure_container(here.deployment, _resource(here, "container/kes-server"), change)

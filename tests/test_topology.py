@@ -229,6 +229,7 @@ KNOBS = [
     ({"images__source": "sandbox"}, set()),
     ({"images__pull": "never"}, set()),
     ({"engine": "podman"}, set()),
+    ({"restart": "always"}, {MINIO, "container/kes-server"}),
 ]
 
 
@@ -349,3 +350,15 @@ def test_only_data_is_writable():
         if isinstance(resource.body, Container):
             writable = {m.source.removeprefix(f"{SITE.root}/") for m in resource.body.mounts if not m.read_only}
             assert writable <= {"kes", "minio", "vault"}
+
+
+@pytest.mark.parametrize("policy", ["always", "on-failure", "no", False])
+def test_a_restart_policy_is_that_of_every_container(policy):
+    bodies = [r.body for r in topology.desired(spec_of(VAULT, restart=policy), SITE) if isinstance(r.body, Container)]
+    assert {body.restart for body in bodies} == {policy or "no"}
+    assert len(bodies) == 3
+
+
+def test_the_usual_restart_policy_leaves_what_runs_as_it_is():
+    """Deployments from before there was the key are not made again."""
+    assert topology.desired(spec_of(restart="unless-stopped"), SITE) == topology.desired(spec_of(), SITE)

@@ -5,11 +5,13 @@ A keystore adds its own resources through its module; everything else of a deplo
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kesdeploy import keystores
 from kesdeploy.engines import Port
-from kesdeploy.resources import Authority, Bucket, Fingerprint, Key, Pod, Resource, Trust
+from kesdeploy.resources import Authority, Bucket, Container, Fingerprint, Key, Pod, Resource, Trust
+from kesdeploy.spec import RESTART
 from kesdeploy.topology import kes as kes_side
 from kesdeploy.topology import leaves, minio
 from kesdeploy.topology.kes import KesSide, key_names
@@ -86,7 +88,14 @@ def desired(spec: Spec, site: Site) -> tuple[Resource, ...]:
         minio.container(spec, site, kes, tuple(r.address for r in keys if isinstance(r.body, Fingerprint))),
         *_buckets(spec),
     ]
-    return in_order(tuple(found))
+    return in_order(tuple(_restarted(spec, resource) for resource in found))
+
+
+def _restarted(spec: Spec, resource: Resource) -> Resource:
+    """With the restart policy that the user chose, whoever asks for the container."""
+    if spec.restart == RESTART or not isinstance(resource.body, Container):
+        return resource
+    return replace(resource, body=replace(resource.body, restart=spec.restart))
 
 
 def in_order(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
