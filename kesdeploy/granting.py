@@ -18,17 +18,22 @@ if TYPE_CHECKING:
 
 def policy(wish: Wish) -> Result:
     """The policy of the deployment's keystore, or of the one that the wish describes. Nothing is asked or changed."""
+    home, spec = meant(wish)
+    text = _filled(keystores.of(spec).policy(spec), home)
+    if not home.spec.exists() and "key_name" not in _written(wish, home):
+        text = _with_room(text, spec.key_name, f"minio-{spec.name}-XXXXXX")
+    return Result("policy", {"deployment": spec.name, "keystore": spec.kms, "policy": text})
+
+
+def meant(wish: Wish) -> tuple[Home, Spec]:
+    """The deployment, there or not, whose keystore it is about. SpecError while what it says is not complete."""
     if wish.kms and wish.kms not in keystores.KEYSTORES:
         known = ", ".join(keystores.KEYSTORES)
         raise UsageError(
             f"unknown KMS {wish.kms!r}{did_you_mean(wish.kms, keystores.KEYSTORES)}", hint=f"one of {known}"
         )
     home = opening.existing(wish) if wish.name and not (wish.kms or wish.config) else opening.to_create(wish)
-    spec = _loaded(wish, home)
-    text = _filled(keystores.of(spec).policy(spec), home)
-    if not home.spec.exists() and "key_name" not in _written(wish, home):
-        text = _with_room(text, spec.key_name, f"minio-{spec.name}-XXXXXX")
-    return Result("policy", {"deployment": spec.name, "keystore": spec.kms, "policy": text})
+    return home, _loaded(wish, home)
 
 
 def _loaded(wish: Wish, home: Home) -> Spec:

@@ -11,6 +11,7 @@ import typer
 from kesdeploy.cli import options as o
 from kesdeploy.cli import views
 from kesdeploy.cli.flags import Flags
+from kesdeploy.cli.piped import from_stdin
 from kesdeploy.cli.running import run
 from kesdeploy.errors import Interrupted
 
@@ -109,19 +110,28 @@ def policy(
     name: o.Name = "",
     config: o.Config = None,
     set_: o.Set = None,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Try it: a KES of its own makes a key there, uses it and removes it.")
+    ] = False,
+    timeout: o.Timeout = "120s",
     json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:
     """What your KMS has to allow KES, ready to paste there, with your own names in it.
 
-    Example: kesdeploy policy aws --set keystore.aws.region=eu-central-1
+    Examples: kesdeploy policy aws --set keystore.aws.region=eu-central-1
+              kesdeploy policy --prove --config kesdeploy.yaml
     """
 
-    def work(console: Console) -> Result:  # noqa: ARG001
+    def work(console: Console) -> Result:
+        from kesdeploy.asking import completed
         from kesdeploy.granting import policy
         from kesdeploy.opening import Wish
+        from kesdeploy.probing import prove as tried
 
-        return policy(Wish("policy", name, config, Flags(kms=kms, set_=set_).overrides()))
+        overrides, secrets = from_stdin(Flags(kms=kms, set_=set_).overrides())
+        wish = Wish("policy", name, config, overrides, o.seconds(timeout), secrets)
+        return tried(completed(wish, console, ask=False), console) if prove else policy(wish)
 
     run("policy", work, views.policy, json=json, verbose=verbose)
 

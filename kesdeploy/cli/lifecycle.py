@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from kesdeploy.cli import options as o
 from kesdeploy.cli import views
 from kesdeploy.cli.flags import Flags, takes_flags
+from kesdeploy.cli.piped import from_stdin
 from kesdeploy.cli.running import run
 
 if TYPE_CHECKING:
@@ -187,18 +187,5 @@ def _named(command: str, name: str, timeout: str) -> Wish:
 def _planned(command: str, flags: Flags, timeout: str = "120s") -> Wish:
     from kesdeploy.opening import Wish
 
-    overrides, secrets = _from_stdin(flags.overrides())
+    overrides, secrets = from_stdin(flags.overrides())
     return Wish(command, flags.name, flags.config, overrides, o.seconds(timeout), secrets, adopt_key=flags.adopt_key)
-
-
-def _from_stdin(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """A secret that is given as `-` is a line of standard input; the others stay."""
-    piped = [path for path, value in given.items() if value == "-"]
-    names = {"minio.root_password": "root-password"}
-    secrets = {
-        names.get(path, path.removeprefix("keystore.").replace(".", "-")): sys.stdin.readline().rstrip("\r\n")
-        for path in piped
-    }
-    # A section that is there says that its secrets are, wherever they are kept.
-    named = {path: None for path in piped if path.startswith("keystore.")}
-    return {**{path: value for path, value in given.items() if path not in piped}, **named}, secrets

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from kesdeploy.errors import UsageError
 
@@ -35,6 +35,19 @@ def payload(source: str, what: str, *, most: int, longer: str = "") -> bytes:
         hint = longer or f"is {source} the right one?"
         raise UsageError(f"the {what} is too long", because=f"more than {most} bytes", hint=hint)
     return found
+
+
+def from_stdin(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A secret that is given as `-` is a line of standard input; the others stay."""
+    piped = [path for path, value in given.items() if value == "-"]
+    names = {"minio.root_password": "root-password"}
+    secrets = {
+        names.get(path, path.removeprefix("keystore.").replace(".", "-")): sys.stdin.readline().rstrip("\r\n")
+        for path in piped
+    }
+    # A section that is there says that its secrets are, wherever they are kept.
+    named = {path: None for path in piped if path.startswith("keystore.")}
+    return {**{path: value for path, value in given.items() if path not in piped}, **named}, secrets
 
 
 def context(text: str) -> bytes:

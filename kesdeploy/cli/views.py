@@ -189,7 +189,10 @@ def imported(data: Data) -> Iterable[Block]:
 
 
 def policy(data: Data) -> Iterable[Block]:
-    if data["policy"]:
+    if proof := data.get("proof"):
+        also = ", and could remove it" if proof["removed"] else ""
+        yield Item("ok", f"proven: KES logged in, made a key, forgot it, read it again and used it{also}")
+    elif data["policy"]:
         yield Lines(data["policy"].rstrip("\n").split("\n"))
     else:
         yield Text(f"The keystore {data['keystore']!r} needs no policy.")

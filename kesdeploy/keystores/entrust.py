@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kesdeploy.spec import Spec
 
 PRODUCT = "Entrust KeyControl"
+_RIGHTS = ("the Vault User Role on all secrets of the box",) * 3
 
 
 class Login(Section):
@@ -51,7 +52,10 @@ class Entrust(Outside):
     title: ClassVar[str] = PRODUCT
     summary: ClassVar[str] = "keys are secrets in a box of a PASM vault that you have"
     habits: ClassVar[Habits] = Habits(
-        "KeyControl removes it from the box at once: nobody can recover it", besides="every secret of the box", most=256
+        "KeyControl removes it from the box at once: nobody can recover it",
+        besides="every secret of the box",
+        most=256,
+        rights=_RIGHTS,
     )
     fields: ClassVar[type[KeystoreFields]] = EntrustFields
     kes_paths: ClassVar[Mapping[str, str]] = {

@@ -50,6 +50,7 @@ class Fortanix(Outside):
     summary: ClassVar[str] = "keys are security objects of a group, in the service or in your own DSM"
     habits: ClassVar[Habits] = Habits(
         "DSM destroys the security object at once: nobody can recover it",
+        rights=("an app that may create keys", "an app that may export keys", "an app that may delete keys"),
         unlisted="KES would ask DSM for the first hundred names again and again, for ever",
     )
     fields: ClassVar[type[KeystoreFields]] = FortanixFields

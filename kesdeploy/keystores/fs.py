@@ -44,6 +44,9 @@ class Fs:
     def policy(self, spec: Spec) -> str:  # noqa: ARG002
         return ""
 
+    def spelt_out(self, spec: Spec) -> KeystoreFields:
+        return spec.keystore
+
     def contribute(self, spec: Spec, site: Site) -> Contribution:  # noqa: ARG002
         # Not at /kes: that is the binary in KES's own image.
         return Contribution(

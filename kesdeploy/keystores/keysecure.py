@@ -52,7 +52,9 @@ class KeySecure(Outside):
     title: ClassVar[str] = "Thales CipherTrust Manager (Gemalto KeySecure)"
     summary: ClassVar[str] = "keys are secrets of a domain in the CipherTrust Manager that you have"
     habits: ClassVar[Habits] = Habits(
-        "CipherTrust Manager removes it at once: nobody can recover it", besides="every secret of the domain"
+        "CipherTrust Manager removes it at once: nobody can recover it",
+        besides="every secret of the domain",
+        rights=("CreateKey", "ReadKey, ExportKey", "DeleteKey"),
     )
     fields: ClassVar[type[KeystoreFields]] = KeySecureFields
     kes_paths: ClassVar[Mapping[str, str]] = {

@@ -76,6 +76,9 @@ class Outside:
     def shared(self, fields: KeystoreFields) -> bool:  # noqa: ARG002
         return True
 
+    def spelt_out(self, spec: Spec) -> KeystoreFields:
+        return spec.keystore
+
     def contribute(self, spec: Spec, site: Site) -> Contribution:  # noqa: ARG002
         credentials = self.credentials(spec.keystore)
         secrets = [

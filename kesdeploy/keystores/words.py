@@ -124,12 +124,14 @@ class Habits:
     unlisted: why names cannot be listed; empty: they can.
     besides: what else a listing shows, where not everything in it is a key.
     most: how many names a listing ever has; 0: all.
+    rights: what KES needs there to make a key, to read it and to remove it, as the keystore calls it.
     """
 
     deleting: str
     unlisted: str = ""
     besides: str = ""
     most: int = 0
+    rights: tuple[str, str, str] = ("", "", "")
 
 
 class Keystore(Protocol):
@@ -154,6 +156,9 @@ class Keystore(Protocol):
 
     def policy(self, spec: Spec) -> str:
         """What has to be granted on its side, ready to paste there; empty where nothing has. Pure."""
+
+    def spelt_out(self, spec: Spec) -> KeystoreFields:
+        """Its fields with everything said that would follow from the deployment's name. Pure."""
 
     def contribute(self, spec: Spec, site: Site) -> Contribution:
         """What is needed because of it. Pure."""

@@ -57,6 +57,7 @@ __all__ = [
     "container_name",
     "desired",
     "in_order",
+    "kes_alone",
     "kes_host",
     "kes_url",
     "key_names",
@@ -96,6 +97,16 @@ def _restarted(spec: Spec, resource: Resource) -> Resource:
     if spec.restart == RESTART or not isinstance(resource.body, Container):
         return resource
     return replace(resource, body=replace(resource.body, restart=spec.restart))
+
+
+def kes_alone(spec: Spec, site: Site) -> tuple[Resource, ...]:
+    """Its KES with what that needs, and nothing else: to try a keystore out. Of a spec whose KES runs here."""
+    added = keystores.of(spec).contribute(spec, site)
+    kes = kes_side.ours(spec, site, added)
+    hosts = tuple((container_name(spec.name, part), "127.0.0.1") for part in (*kes.hosts, *added.hosts))
+    pod = Resource(POD, Pod(pod_name(spec.name), (*kes.ports, *added.ports), hosts))
+    authority = Resource(CA, Authority(f"kesdeploy {spec.name}"))
+    return in_order((authority, *kes.identities, pod, *added.resources, *kes.resources))
 
 
 def in_order(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:

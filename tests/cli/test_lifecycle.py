@@ -10,7 +10,7 @@ import pytest
 from commands import run_here
 
 from kesdeploy import deploy
-from kesdeploy.cli import lifecycle
+from kesdeploy.cli import piped
 from kesdeploy.errors import EngineError
 from kesdeploy.keystores import FIELDS
 from kesdeploy.result import Result
@@ -241,7 +241,7 @@ def test_secrets_on_standard_input_name_their_section(monkeypatch):
         f"{section}.secretkey": "-",
         "minio.root_password": "-",
     }
-    overrides, secrets = lifecycle._from_stdin(given)
+    overrides, secrets = piped.from_stdin(given)
     assert secrets == {
         "aws-credentials-accesskey": "id",
         "aws-credentials-secretkey": "secret",

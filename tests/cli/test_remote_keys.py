@@ -64,7 +64,9 @@ def test_an_adopted_key_is_none_of_its_own(remote, kesdeploy):
 
 def test_a_key_whose_maker_nobody_tells_stays(remote, kesdeploy):
     remote.kes.about = {}
-    assert "made by nobody that KES tells" in kesdeploy("destroy", "--yes", "--delete-remote-keys", KEY, expect=9).stderr
+    assert (
+        "made by nobody that KES tells" in kesdeploy("destroy", "--yes", "--delete-remote-keys", KEY, expect=9).stderr
+    )
     assert KEY in remote.kes.keys
 
 

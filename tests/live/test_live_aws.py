@@ -73,6 +73,11 @@ def flags(cli: Cli, aws: AwsServer, *more: str) -> tuple[str, ...]:
     return ("up", "--kms", "aws", *sets, "--images", cli.images, "--yes", "--timeout", "30s", *cli.ports, *more)
 
 
+def proving(cli: Cli, aws: AwsServer, *more: str) -> tuple[str, ...]:
+    """The same settings, tried without a deployment."""
+    return ("policy", "aws", "--prove", *(flag for flag in flags(cli, aws) if flag.startswith("--set")), *more)
+
+
 def key_of(cli: Cli) -> str:
     """The key that the deployment got a name of its own for."""
     return next(line.partition(": ")[2] for line in cli.read("kesdeploy.yaml").splitlines() if "key_name" in line)
@@ -118,6 +123,36 @@ def test_the_key_is_read_from_aws_and_never_made_anew(cli: Cli, aws: AwsServer, 
     aws.secrets.create_secret(Name=key, SecretString=material)
     assert "proven" in cli("up", "--yes").out
     objects.assert_intact()
+
+
+def test_a_policy_is_proven_with_a_key_that_is_thrown_away(cli: Cli, aws: AwsServer, kes: Key) -> None:
+    before = aws.names
+    # What `kesdeploy policy aws` grants: KES's deletions are for ever, so it may make none.
+    run = cli(*proving(cli, aws, "--json"), env=kes.environment)
+    key = run.data["proof"]["key"]
+    assert key.startswith(f"minio-{cli.name}-kesdeploy-probe-"), "such a policy allows no other names"
+    assert aws.names - before == {key}
+    assert not run.data["proof"]["removed"]
+    assert "secretsmanager:DeleteSecret" in run.data["proof"]["because"]
+    assert f"{key} stays" in run.json["problems"][0]["message"]
+
+    before = aws.names
+    other = aws.user(f"deletes-{secrets.token_hex(3)}", policy("secretsmanager:*"))
+    run = cli(*proving(cli, aws, "--set=kes.key_prefix=team-", "--set=key_name=team-k"), env=other.environment)
+    assert "team-kesdeploy-probe-" in run.err.splitlines()[0], "what is made there is told first"
+    assert "could remove it" in run.out
+    assert aws.names == before
+
+    reader = aws.user(f"reader-{secrets.token_hex(3)}", policy("secretsmanager:GetSecretValue"))
+    run = cli(*proving(cli, aws), env=reader.environment, expect=6)
+    assert "does not create the key" in run.error[0]
+    assert "secretsmanager:CreateSecret" in run.error[2], "which right is missing"
+    assert "without --prove" in run.error[2]
+    assert aws.names == before
+
+    assert list(cli.home.glob("minio-kes-*")) == []
+    assert "kesdeploy-probe" not in podman("ps", "-a", "--format", "{{.Names}}")
+    assert not any(kes.secret in text for text in (run.out, run.err))
 
 
 @pytest.mark.parametrize("wrong", ["secret", "id", "rights"])

@@ -204,3 +204,27 @@ def test_what_is_wrong_starts_nothing(cli: Cli, user: User) -> None:
     assert "hunter2" not in refused.err
     assert "client certificate" in cli("up", *flags(cli, user, user.bao.mutual, *login), expect=6).err
     assert engine_holds(cli.name) == []
+
+    sets = [flag for flag in flags(cli, user, user.bao.outer, *login) if flag.startswith("--set")]
+    assert "invalid role or secret ID" in cli("policy", "vault", "--prove", *sets, expect=6).err
+    assert not cli.folder.exists()
+
+
+def test_a_policy_is_proven_with_a_key_that_is_thrown_away(cli: Cli, user: User) -> None:
+    """`policy` does not know the images of a deployment that is not there."""
+    images = f"--set=images.source={cli.images}"
+    login = granted(cli, user)
+    sets = [flag for flag in flags(cli, user, user.bao.outer, *login) if flag.startswith("--set")]
+    run = cli("policy", "vault", "--prove", images, *sets, "--json")
+    proof, keys = run.data["proof"], f"kv/metadata/{cli.name}"
+    assert proof["removed"], proof
+    assert proof["key"].startswith(f"minio-{cli.name}-kesdeploy-probe-")
+    with pytest.raises(AssertionError, match="404"):  # of an empty folder there is none
+        user.admin("LIST", keys)
+
+    (role,) = (name for name in user.admin("LIST", "auth/approle/role")["data"]["keys"] if cli.name in name)
+    whole = user.admin("GET", f"sys/policies/acl/{role}")["data"]["policy"]
+    user.admin("PUT", f"sys/policies/acl/{role}", {"policy": whole.replace('"create", ', "")})
+    refused = cli("policy", "vault", "--prove", images, *sets, expect=6)
+    assert "lacks create on kv/data/" in refused.err
+    assert [path.name for path in cli.home.glob("minio-kes-*")] == [user.home.root.name]

@@ -48,6 +48,7 @@ class Aws(Outside):
     habits: ClassVar[Habits] = Habits(
         "AWS deletes it at once and for ever: KES asks for no recovery window",
         besides="every secret of the account and region",
+        rights=("secretsmanager:CreateSecret", "secretsmanager:GetSecretValue", "secretsmanager:DeleteSecret"),
     )
     fields: ClassVar[type[KeystoreFields]] = AwsFields
     kes_paths: ClassVar[Mapping[str, str]] = {

@@ -36,6 +36,8 @@ def iam_policy(spec: Spec) -> str:
 
 def _secrets(spec: Spec) -> list[str]:
     """Patterns for the names of the keys. To the ARN of a secret AWS adds '-' and six characters."""
+    if spec.kes.key_prefix:
+        return [f"{spec.kes.key_prefix}*"]
     found: list[str] = []
     for _, name in spec.key_names:
         own = f"minio-{spec.name}-"

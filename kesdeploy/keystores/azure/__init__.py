@@ -63,6 +63,7 @@ class Azure(Outside):
     habits: ClassVar[Habits] = Habits(
         "KES has Azure purge it at once: nobody can recover it, and with purge protection its name is lost for months",
         besides="every secret of the vault",
+        rights=("secrets get, set", "secrets get, list", "secrets delete, purge"),
     )
     fields: ClassVar[type[KeystoreFields]] = AzureFields
     # Go reads it in place of the system's file; KES has no setting for it.

@@ -45,6 +45,11 @@ class Gcp(Outside):
     habits: ClassVar[Habits] = Habits(
         "Google deletes the secret with all its versions at once: nobody can recover it",
         besides="every secret of the project",
+        rights=(
+            "secretmanager.secrets.create, secretmanager.versions.add",
+            "secretmanager.versions.access",
+            "secretmanager.secrets.delete",
+        ),
     )
     fields: ClassVar[type[KeystoreFields]] = GcpFields
     # Go reads it in place of the system's file; KES has no setting for it.

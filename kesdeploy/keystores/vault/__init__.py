@@ -38,7 +38,12 @@ class Vault:
     title: ClassVar[str] = "OpenBao or HashiCorp Vault"
     summary: ClassVar[str] = "kesdeploy runs an OpenBao for you, or uses the Vault that you have"
     habits: ClassVar[Habits] = Habits(
-        "Vault destroys it with all its versions: only a backup of Vault itself would bring it back"
+        "Vault destroys it with all its versions: only a backup of Vault itself would bring it back",
+        rights=(
+            "create and read on the key's path (and update on transit's encrypt)",
+            "read on the key's path (and update on transit's decrypt)",
+            "delete on the key's path (of KV v2: below metadata/)",
+        ),
     )
     fields: ClassVar[type[KeystoreFields]] = VaultFields
     kes_paths: ClassVar[Mapping[str, str]] = KES_PATHS
@@ -55,6 +60,9 @@ class Vault:
 
     def policy(self, spec: Spec) -> str:
         return granting.commands(spec)
+
+    def spelt_out(self, spec: Spec) -> KeystoreFields:
+        return spec.keystore.model_copy(update={"prefix": names.prefix(spec)})
 
     def contribute(self, spec: Spec, site: Site) -> Contribution:
         return managed.contribute(spec, site) if names.fields(spec).managed else external.contribute(spec)
