@@ -86,7 +86,9 @@ class Cli:
 
     def argv(self, *args: str) -> tuple[str, ...]:
         named = () if args[0] in ("list", "init", "images", "--help") or "-n" in args else ("-n", self.name)
-        return (sys.executable, "-m", "kesdeploy", args[0], *named, *args[1:])
+        # Of a family, the word after it comes first.
+        words = (*args, *named) if args[0] in ("key", "bucket") else (args[0], *named, *args[1:])
+        return (sys.executable, "-m", "kesdeploy", *words)
 
     def popen(self, *args: str) -> subprocess.Popen[str]:
         """In a process group of its own, with nobody to ask."""

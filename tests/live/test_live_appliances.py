@@ -71,10 +71,29 @@ def test_it_holds_the_keys(cli: Cli, kms: Appliance) -> None:
     assert cli("status", "--json").data["keystore"] == {"kind": kms.kind, "state": "ok"}
     create_use_and_delete(cli, "another")
     assert lists(cli, kms) == (None if kms.kind == "fortanix" else [default])
+    the_commands(cli, kms, default)
     kms.credential = "another one now"
     assert cli("status", "--json", expect=7).data["keystore"]["state"] == "DENIED"
     cli("destroy", "--yes")
     assert list(kms.secrets) == [default], "only an explicit command deletes keys of others"
+
+
+def the_commands(cli: Cli, kms: Appliance, default: str) -> None:
+    """`key`, around what each of these does otherwise."""
+    cli("key", "create", "by-command")
+    assert set(kms.secrets) == {default, "by-command"}
+    if kms.kind == "fortanix":
+        assert "for ever" in cli("key", "list", expect=2).err
+        assert "GET /crypto/v1/keys" not in kms.asked
+    else:
+        assert [key["name"] for key in cli("key", "list", "--json").data["keys"]] == sorted((default, "by-command"))
+    assert cli("key", "info", "by-command", "--json").data["maker"] == "operator"
+    if isinstance(kms, CipherTrust):
+        kms.may_delete = False
+        assert "still there" in cli("key", "delete", "by-command", "--yes", expect=6).err
+        kms.may_delete = True
+    assert "nobody can recover it" in cli("key", "delete", "by-command", "--yes").err
+    assert list(kms.secrets) == [default]
 
 
 def create_use_and_delete(cli: Cli, key: str) -> None:

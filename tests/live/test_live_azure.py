@@ -100,6 +100,11 @@ def test_what_kes_does_with_a_deleted_key(cli: Cli, vault: KeyVault, tmp_path: P
     )
     assert vault.deleted == {"minio-old-key": {"1": "material"}}
     up(cli, tmp_path, "--key-name", "minio-new-key")
+    for command in (("key", "create"), ("bucket", "create", "photos", "--key")):
+        assert "az keyvault secret recover" in cli(*command, "minio-old-key", expect=9).error[2]
+    assert "no '_'" in cli("key", "create", "with_underscore", expect=2).err
+    assert "one name" in cli("key", "create", "MINIO-NEW-KEY", expect=2).err
+    assert vault.deleted == {"minio-old-key": {"1": "material"}}
     spec = load(cli.read("kesdeploy.yaml"), {}, FIELDS)
     kes = services.kes(spec, Home(cli.name, cli.folder), identity="operator")
     started = time.monotonic()
@@ -108,3 +113,8 @@ def test_what_kes_does_with_a_deleted_key(cli: Cli, vault: KeyVault, tmp_path: P
     assert time.monotonic() - started < 15
     kes.delete_key("minio-old-key")
     assert "minio-old-key" not in {**vault.deleted, **vault.secrets}
+
+    cli("key", "create", "minio-other")
+    vault.forbid["purge"] = (403, "Forbidden", "The user does not have secrets purge permission.")
+    assert "not cleanly" in cli("key", "delete", "minio-other", "--yes").err
+    assert "minio-other" in vault.deleted

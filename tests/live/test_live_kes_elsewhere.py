@@ -76,6 +76,7 @@ def test_two_deployments_and_one_kes(cli: Cli, another: Callable[..., Cli], addr
     objects, ours = Objects.of(second), Objects.of(cli)
     objects.put_some()
     ours.put_some()
+    what_minio_may_and_may_not(second, key)
     assert objects.head("plain", "empty")["x-amz-server-side-encryption-aws-kms-key-id"].endswith(key)
 
     podman("stop", "-t", "3", cli.container("kes-server"))
@@ -93,6 +94,19 @@ def test_two_deployments_and_one_kes(cli: Cli, another: Callable[..., Cli], addr
     second("destroy", "--yes")
     assert left(second) == []
     ours.assert_intact()
+
+
+def what_minio_may_and_may_not(cli: Cli, key: str) -> None:
+    """That KES knows nobody else here, and what it denies its operator can do."""
+    assert cli("key", "info", key, "--json").data["maker"] == "stranger"
+    made = cli("key", "dek", key, "--json").data
+    assert cli("key", "decrypt", key, made["ciphertext"]).out.strip() == made["plaintext"]
+    instead = {"list": "kes key ls", "create": "kes key create new", "encrypt": "kes key encrypt"}
+    for verb, theirs in instead.items():
+        words = {"list": (), "create": ("new",), "encrypt": (key, "env:HOME")}[verb]
+        assert f"whoever runs that KES: {theirs}" in cli("key", verb, *words, expect=6).error[-1]
+    assert "default key" in cli("key", "delete", key, "--yes", expect=9).err
+    assert "whoever runs that KES" in cli("key", "delete", "another", "--yes", expect=9).error[-1]
 
 
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
