@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from kesdeploy.engines.podman_door import Call, Refused, TimedOut
+from kesdeploy.engines.podman_door import Call
+from kesdeploy.engines.refusals import Refused, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable

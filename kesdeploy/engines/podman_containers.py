@@ -10,10 +10,11 @@ from urllib.parse import quote
 
 from kesdeploy.engines import ExecResult, podman_read
 from kesdeploy.engines.podman_base import POLL
-from kesdeploy.engines.podman_door import Call, Refused, TimedOut
+from kesdeploy.engines.podman_door import Call
 from kesdeploy.engines.podman_images import PodmanImages
 from kesdeploy.engines.podman_read import LEAST_STOP
 from kesdeploy.engines.podman_stream import chunks, frames, log_lines
+from kesdeploy.engines.refusals import Refused, TimedOut
 from kesdeploy.errors import EngineError, ImageError, PortTaken
 from kesdeploy.ports import holder
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
-from kesdeploy.errors import EngineError
+from kesdeploy.engines.refusals import Broken, NotListening, Refused, translated, words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from podman import PodmanClient
     from podman.api.client import APIResponse
@@ -21,26 +21,6 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 Result = TypeVar("Result")
-
-
-class Refused(EngineError):
-    """Podman answered, and the answer was no. `status` is the HTTP status."""
-
-    def __init__(self, what: str, *, because: str = "", hint: str = "", status: int = 0) -> None:
-        super().__init__(what, because=because, hint=hint)
-        self.status = status
-
-
-class TimedOut(EngineError):
-    """Podman did not answer in time. It carries on: what was asked may still happen."""
-
-
-class NotListening(EngineError):
-    """The request was not sent, because nobody accepts connections."""
-
-
-class Broken(EngineError):
-    """The service went away with the request in its hands."""
 
 
 @dataclass(frozen=True)
@@ -145,65 +125,3 @@ def _headers(body: Any) -> dict[str, str]:
     if body is None:
         return {}
     return {"Content-Type": "application/json" if isinstance(body, dict) else "application/x-tar"}
-
-
-def words(body: str) -> str:
-    """The message in an error's body: `{"cause", "message"}`, `{"Errs": […]}` (pods), or plain text."""
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return body.strip()[:600]
-    if not isinstance(found, dict):
-        return str(found)
-    if errors := found.get("Errs"):
-        return "; ".join(str(error) for error in errors if error)
-    return str(found.get("message") or found.get("cause") or found.get("error") or body)
-
-
-@contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Whatever podman-py, requests, urllib3 and json raise, as an EngineError."""
-    try:
-        yield
-    except EngineError:
-        raise
-    except Exception as error:
-        from podman.errors import PodmanError
-        from requests import RequestException
-        from urllib3.exceptions import HTTPError
-
-        if isinstance(error, PodmanError | RequestException | HTTPError | OSError | ValueError):
-            raise _translation(what, error) from error
-        raise
-
-
-def _translation(what: str, error: Exception) -> EngineError:
-    from requests import Timeout
-    from urllib3.exceptions import ReadTimeoutError
-
-    response = getattr(error, "response", None)
-    if response is not None:  # requests' responses are false when they are errors
-        return Refused(what, because=words(response.text), status=response.status_code)
-    chain = list(_chain(error))
-    if any(isinstance(link, TimeoutError | Timeout | ReadTimeoutError) for link in chain):
-        return TimedOut(what, because="Podman did not answer in time", hint="kesdeploy doctor")
-    if any(isinstance(link, PermissionError) for link in chain):
-        return EngineError(what, because="no right to use Podman's socket", hint="kesdeploy doctor")
-    if any(isinstance(link, ConnectionRefusedError | FileNotFoundError) for link in chain):
-        return NotListening(what, because="Podman's service does not answer any more", hint="kesdeploy doctor")
-    if any(isinstance(link, ConnectionError) for link in chain):
-        because = "Podman's service ended while it worked on this"
-        return Broken(what, because=because, hint="run the same command again: it continues where it stopped")
-    return EngineError(what, because=str(getattr(error, "explanation", None) or error))
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception, what it hides in its arguments (urllib3 does), and what caused it."""
-    seen: list[BaseException] = []
-    todo = [error]
-    while todo:
-        link = todo.pop()
-        if isinstance(link, BaseException) and link not in seen:
-            seen.append(link)
-            yield link
-            todo += [link.__cause__, link.__context__, *(arg for arg in link.args if isinstance(arg, BaseException))]

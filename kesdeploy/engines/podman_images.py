@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 from kesdeploy.engines import podman_read
 from kesdeploy.engines.podman_base import PodmanBase
-from kesdeploy.engines.podman_door import Call, Refused, TimedOut
+from kesdeploy.engines.podman_door import Call
 from kesdeploy.engines.podman_stream import chunks, events, progress
+from kesdeploy.engines.refusals import Refused, TimedOut
 from kesdeploy.errors import EngineError, ImageError
 
 if TYPE_CHECKING:

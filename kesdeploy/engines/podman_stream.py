@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy.engines import LogLine
-from kesdeploy.engines.podman_door import TimedOut, translated
+from kesdeploy.engines.refusals import TimedOut, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +19,9 @@ _PIECE = 65536
 _STREAMS = {1: "stdout", 2: "stderr"}
 
 
-def chunks(response: APIResponse, what: str, deadline: float | None = None) -> Iterator[bytes]:
+def chunks(response: APIResponse, what: str, deadline: float | None = None, *, who: str = "Podman") -> Iterator[bytes]:
     """Bytes as they come. `deadline` is on time.monotonic's clock."""
-    with translated(what):
+    with translated(what, who):
         try:
             while data := response.raw.read1(_PIECE):  # whatever has come, without waiting for more
                 yield data

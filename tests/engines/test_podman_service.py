@@ -16,8 +16,9 @@ import pytest
 from kesdeploy.engines import Engine, podman_service
 from kesdeploy.engines.podman import Podman
 from kesdeploy.engines.podman_address import Address
-from kesdeploy.engines.podman_door import Door, TimedOut
+from kesdeploy.engines.podman_door import Door
 from kesdeploy.engines.podman_service import Companion, OwnService, Tunnel, listens
+from kesdeploy.engines.refusals import TimedOut
 from kesdeploy.errors import EngineError
 from tests.engines.conftest import STUBBORN, World
 
