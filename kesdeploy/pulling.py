@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from kesdeploy.engines import Transfer
 from kesdeploy.errors import KesdeployError
 
 if TYPE_CHECKING:
@@ -47,18 +48,18 @@ class _Race:
     def _pull(self, source: str) -> None:
         try:
             self._engine.pull(source, stall=SILENCE, progress=lambda line: self._heard(source, line))
-            self._heard(source, "done")
+            self._heard(source, Transfer("done"))
             self._end(source, "")
         except _Dropped:
             self._end(source, "not the first")
         except KesdeployError as error:
             self._end(source, error.because or error.what)
 
-    def _heard(self, source: str, line: str) -> None:
+    def _heard(self, source: str, line: Transfer) -> None:
         with self._changed:
             if self._over or self.winner not in ("", source):
                 raise _Dropped
-            if not line.startswith(_SAYS_NOTHING) and not self.winner:
+            if not line.text.startswith(_SAYS_NOTHING) and not self.winner:
                 self.winner = source
                 self._changed.notify_all()
 

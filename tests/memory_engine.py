@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from kesdeploy.engines import Progress
+
 
 @dataclass
 class MemoryEngine:
@@ -56,8 +58,11 @@ class MemoryEngine:
     def image(self, reference: str) -> Image | None:
         return self.known.get(reference)
 
-    def pull(self, reference: str, *, stall: float, progress: Callable[[str], None]) -> Image:
+    def pull(self, reference: str, *, stall: float, progress: Progress) -> Image:
         raise EngineError(f"cannot pull {reference}")
+
+    def push(self, reference: str, *, stall: float, progress: Progress) -> str:
+        raise EngineError(f"cannot push {reference}")
 
     def load(self, archive: Path) -> tuple[str, ...]:
         raise EngineError("no")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from kesdeploy.engines import EngineInfo, Image
+from kesdeploy.engines import EngineInfo, Image, Transfer
 from kesdeploy.errors import ImageError
 from kesdeploy.images import catalogue, choose
 from kesdeploy.report import Silent
@@ -50,7 +50,7 @@ class Store:
     def pull(self, reference, *, stall, progress):
         with self.lock:
             self.pulled.append(reference)
-        progress(f"Trying to pull {reference}...")
+        progress(Transfer(f"Trying to pull {reference}..."))
         self.remote.get(reference, refuse)(progress, stall)
         self.local[reference] = self._image(reference)
         return self.local[reference]
@@ -69,7 +69,7 @@ def refuse(progress, stall):
 
 
 def give(progress, stall):
-    progress("Getting image source signatures")
+    progress(Transfer("Getting image source signatures"))
 
 
 def say_nothing(progress, stall):
@@ -192,9 +192,9 @@ def test_auto_waits_for_a_pull_that_is_going_on(monkeypatch):
     from kesdeploy import pulling
 
     def slowly(progress, stall):
-        progress("Copying blob sha256:1")
+        progress(Transfer("Copying blob sha256:1"))
         time.sleep(0.4)
-        progress("Copying config sha256:2")
+        progress(Transfer("Copying config sha256:2"))
 
     monkeypatch.setattr(pulling, "QUESTION", 0.2)
     assert not pick(Store(remote={KES: slowly, MINIO: slowly}), "auto")["kes"].sandbox

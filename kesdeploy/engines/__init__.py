@@ -93,7 +93,10 @@ class Pod:
 
 @dataclass(frozen=True)
 class Image:
-    """An image of the local store. `size` is in bytes, `digest` is `sha256:…` or empty."""
+    """An image of the local store. `size` is in bytes, `digest` is `sha256:…` or empty.
+
+    `digests` are all that registries know it by, as `REPOSITORY@sha256:…`: that of the index, and that of its platform.
+    """
 
     id: str
     tags: tuple[str, ...]
@@ -101,6 +104,7 @@ class Image:
     size: int
     architecture: str
     labels: Mapping[str, str]
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,17 @@ class ExecResult:
     stderr: bytes
 
 
-Progress = Callable[[str], None]
+@dataclass(frozen=True)
+class Transfer:
+    """A line about a pull or push. `done` and `total` are the bytes of `layer`, where the engine counts them."""
+
+    text: str
+    layer: str = ""
+    done: int = 0
+    total: int = 0
+
+
+Progress = Callable[[Transfer], None]
 
 
 class Engine(Protocol):
@@ -148,7 +162,13 @@ class Engine(Protocol):
         """The image of that tag, digest or id in the local store, or None."""
 
     def pull(self, reference: str, *, stall: float, progress: Progress) -> Image:
-        """Pull, or ImageError; given up after `stall` seconds without a word from the registry."""
+        """Pull `NAME:TAG` or `NAME@sha256:…`, or ImageError; given up after `stall` seconds without a word.
+
+        The engine's own login for that registry is used. What is pulled by digest is what that digest says.
+        """
+
+    def push(self, reference: str, *, stall: float, progress: Progress) -> str:
+        """Push under that name, with the engine's own login; the `sha256:…` that the registry has it by. ImageError."""
 
     def load(self, archive: Path) -> tuple[str, ...]:
         """Load a docker/OCI archive; gives the references it held."""

@@ -35,6 +35,7 @@ class Call:
     timeout: float | None = 60.0
     stream: bool = False
     compatible: bool = False
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 class Door:
@@ -107,7 +108,7 @@ def _sent(client: PodmanClient, call: Call) -> APIResponse:
         call.path,
         params=call.params,
         data=_encoded(call.body),
-        headers=_headers(call.body),
+        headers={**_headers(call.body), **call.headers},
         timeout=(CONNECT_SECONDS, call.timeout),  # type: ignore[arg-type]  # either is fine
         stream=call.stream,
         compatible=call.compatible,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kesdeploy.engines import podman_read
 from kesdeploy.engines.podman_base import PodmanBase
 from kesdeploy.engines.podman_door import Call
-from kesdeploy.engines.podman_stream import chunks, events, progress
+from kesdeploy.engines.podman_stream import chunks, events, transfer
 from kesdeploy.engines.refusals import Refused, TimedOut
+from kesdeploy.engines.registry_login import login_header
 from kesdeploy.errors import EngineError, ImageError
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
     from podman.api.client import APIResponse
 
-    from kesdeploy.engines import Image, Progress
+    from kesdeploy.engines import Image, Progress, Transfer
 
 _ARCHIVE_SECONDS = 600.0  # without a byte: a store on a slow disk unpacks before it answers
 
@@ -34,22 +37,39 @@ class PodmanImages(PodmanBase):
     def pull(self, reference: str, *, stall: float, progress: Progress) -> Image:
         """Over the docker-compatible call: it alone tells of bytes while a layer comes."""
         what = f"Image {reference} cannot be pulled"
-        parameters = {"fromImage": reference}
-        call = Call(what, "POST", "/images/create", parameters, timeout=stall, stream=True, compatible=True)
-        try:
-            self._follow(self._door.send(call), what, progress)
-        except TimedOut as silence:
-            raise ImageError(what, because=f"the registry said nothing for {stall:g} s") from silence
-        except EngineError as refusal:
-            raise ImageError(what, because=refusal.because, hint=refusal.hint) from refusal
+        call = Call(what, "POST", "/images/create", {"fromImage": reference}, timeout=stall)
+        self._transfer(call, reference, progress)
         return self._must_be_there(reference, what)
 
-    def _follow(self, response: APIResponse, what: str, report: Progress) -> None:
+    def push(self, reference: str, *, stall: float, progress: Progress) -> str:
+        what = f"Image {reference} cannot be pushed"
+        said: list[str] = []
+
+        def follow(line: Transfer) -> None:
+            said.append(line.text)
+            progress(line)
+
+        self._transfer(Call(what, "POST", f"/images/{quote(reference)}/push", timeout=stall), reference, follow)
+        found = [match[0] for line in said if (match := re.search(r"sha256:[0-9a-f]{64}", line))]
+        if not found:
+            raise ImageError(what, because="Podman reported no error, and no digest")
+        return found[-1]
+
+    def _transfer(self, call: Call, reference: str, progress: Progress) -> None:
+        call = replace(call, stream=True, compatible=True, headers=login_header(reference))
+        try:
+            self._follow(self._door.send(call), call.what, progress)
+        except TimedOut as silence:
+            raise ImageError(call.what, because=f"the registry said nothing for {call.timeout:g} s") from silence
+        except EngineError as refusal:
+            raise ImageError(call.what, because=refusal.because, hint=refusal.hint) from refusal
+
+    def _follow(self, response: APIResponse, what: str, progress: Progress) -> None:
         for event in events(chunks(response, what)):
             if words := event.get("error") or (event.get("errorDetail") or {}).get("message"):
                 raise EngineError(what, because=str(words))
-            if line := progress(event):
-                report(line)
+            if line := transfer(event):
+                progress(line)
 
     def load(self, archive: Path) -> tuple[str, ...]:
         what = f"{archive} cannot be loaded"

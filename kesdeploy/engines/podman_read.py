@@ -160,6 +160,7 @@ def image(raw: Raw) -> Image:
         size=raw["Size"],
         architecture=raw["Architecture"],
         labels=raw.get("Labels") or {},
+        digests=tuple(raw.get("RepoDigests") or ()),
     )
 
 

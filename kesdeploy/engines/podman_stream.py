@@ -1,4 +1,4 @@
-"""What Podman sends bit by bit: framed output, and the progress of a pull."""
+"""What Podman sends bit by bit: framed output, and how far a pull or push is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy.engines import LogLine
+from kesdeploy.engines import LogLine, Transfer
 from kesdeploy.engines.refusals import TimedOut, translated
 
 if TYPE_CHECKING:
@@ -69,9 +69,10 @@ def events(data: Iterator[bytes]) -> Iterator[dict[str, Any]]:
         yield json.loads(buffer)
 
 
-def progress(event: dict[str, Any]) -> str:
-    """A line for the user, or nothing."""
-    detail = event.get("progressDetail") or {}
-    if detail.get("total"):
-        return f"{event.get('id', '')} {detail.get('current', 0) / 1e6:.0f} of {detail['total'] / 1e6:.0f} MB".strip()
-    return str(event.get("stream") or event.get("status") or "").strip()
+def transfer(event: dict[str, Any]) -> Transfer | None:
+    """What an event of a pull or push tells the user, if anything."""
+    detail, layer = event.get("progressDetail") or {}, str(event.get("id") or "")
+    status = str(event.get("stream") or event.get("status") or "").strip()
+    if total := detail.get("total"):
+        return Transfer(status, layer, detail.get("current", 0), total)
+    return Transfer(status, layer) if status else None
