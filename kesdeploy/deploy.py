@@ -12,6 +12,7 @@ from kesdeploy import (
     choosing,
     clash,
     containers,
+    ensure,
     handover,
     observe,
     opening,
@@ -224,6 +225,7 @@ def _kept_unless_refused(home: Home, before: bytes | None) -> Iterator[None]:
 
 
 def _plan(deployment: Deployment, wanted: tuple[Resource, ...]) -> Plan:
+    ensure.refuse_missing(deployment, wanted)
     plan = diff(wanted, observe.observe(deployment, wanted))
     _warn_of_a_new_ca(deployment, plan)
     return plan

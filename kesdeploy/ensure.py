@@ -10,7 +10,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from kesdeploy import filled, fingerprints, given, home, identities, loss, pki, protection, services
-from kesdeploy.errors import CertificateError, DataProtected, KesdeployError, ServiceError
+from kesdeploy.errors import (
+    CertificateError,
+    DataProtected,
+    KesdeployError,
+    Problem,
+    ServiceError,
+    SpecError,
+    UsageError,
+)
 from kesdeploy.resources import (
     Authority,
     BroughtIdentity,
@@ -44,6 +52,22 @@ def ensure_secret(deployment: Deployment, resource: Resource, _: Change) -> None
         deployment.home.write_secret(body.name, given.read(body.name, body.source))
     elif not deployment.home.secret(body.name).exists():
         deployment.home.write_secret(body.name, make[body.make]())
+
+
+def refuse_missing(deployment: Deployment, wanted: tuple[Resource, ...]) -> None:
+    """Raises UsageError while something that the spec points at is neither there nor kept: everything at once."""
+    errors = []
+    for body in (resource.body for resource in wanted):
+        if isinstance(body, Secret) and body.make == "given" and deployment.home.read_secret(body.name) is None:
+            try:
+                given.read(body.name, body.source)
+            except UsageError as error:
+                errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        found = tuple(Problem("spec", f"{error.what}: {error.because}") for error in errors)
+        raise SpecError(f"{len(errors)} secrets are not where the spec says", found=found, hint=errors[0].hint)
 
 
 def _key32() -> str:

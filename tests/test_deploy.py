@@ -4,7 +4,7 @@ import pytest
 from core_fixtures import World, world
 
 from kesdeploy import deploy
-from kesdeploy.errors import DataProtected, EngineError, KesdeployError, PortTaken, UsageError
+from kesdeploy.errors import DataProtected, EngineError, KesdeployError, PortTaken, SpecError, UsageError
 from kesdeploy.opening import Wish
 from kesdeploy.report import Silent
 from kesdeploy.state import StateFile
@@ -157,6 +157,34 @@ def test_a_new_ca_is_warned_of_before_and_while_it_is_made(here):
 
 
 # --- plan
+
+
+def test_plan_and_up_miss_the_same_secrets_all_at_once(here, monkeypatch, tmp_path):
+    monkeypatch.setenv("HERE", "s3cret-value")
+    key, variable = f"@{tmp_path}/gone", "env:NOWHERE"
+    given = {"minio.environment": {"MINIO_A_KEY": key, "MINIO_B_KEY": variable, "MINIO_C_KEY": "env:HERE"}}
+    for command in (deploy.plan, deploy.up):
+        with pytest.raises(SpecError) as found:
+            command(Wish("up", "fs", overrides={**FS, **given}, timeout=1), Silent())
+        first, second = (problem.message for problem in found.value.found)
+        assert first.startswith(f"no minio-MINIO_A_KEY in {key}: ")
+        assert second == f"no minio-MINIO_B_KEY in {variable}: the variable is not set, or empty"
+    assert not here.home.spec.exists()
+
+    given["minio.environment"]["MINIO_B_KEY"] = "env:HERE"
+    with pytest.raises(UsageError, match="no minio-MINIO_A_KEY"):
+        deploy.plan(Wish("plan", "fs", overrides={**FS, **given}), Silent())
+    (tmp_path / "gone").write_text("an0ther-value\n")
+    planned = str(deploy.plan(Wish("plan", "fs", overrides={**FS, **given}), Silent()))
+    assert "create" in planned
+    assert not any(value in planned for value in ("s3cret-value", "an0ther-value"))
+
+
+def test_a_secret_that_is_kept_needs_its_source_no_more(here, tmp_path):
+    (tmp_path / "word").write_text("a-long-password")
+    _up(here, minio__root_password=f"@{tmp_path}/word")
+    (tmp_path / "word").unlink()
+    assert _do("plan").data["changes"] == []
 
 
 def test_plan_touches_nothing(here):
