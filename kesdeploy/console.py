@@ -128,11 +128,16 @@ class Console:
             raise NobodyReads("nobody reads the output")
 
     def clear_and_show(self, result: Result, view: View) -> None:
-        """The result of this moment, for `--watch`: in the place of the last one on a terminal, below it elsewhere."""
+        """The result of this moment, for `--watch`: in the place of the last one on a terminal, below it elsewhere.
+
+        Its problems stand with it: what is said elsewhere would be wiped away.
+        """
         if self.json:
             self.stream(document(self._complete(result)))
             return
-        self._print((_CLEAR if self._out.live else "") + self._viewed(result, view, self._out, reveal=False))
+        told = [f"{line}\n" for problem in result.problems for line in self._told(result, problem, self._out)]
+        shown = self._viewed(result, view, self._out, reveal=False)
+        self._print("".join([_CLEAR if self._out.live else "", shown, *(["\n"] if told else []), *told]))
         if self._out.gone:
             raise NobodyReads("nobody reads the output")
 
@@ -163,8 +168,12 @@ class Console:
         apart = self._err.tty and not self._out.tty
         for problem in result.problems:
             if problem not in self._warnings and (apart or problem.message not in shown):
-                self._say("warn" if result.ok else "failed", problem.message)
-                self._steps.say(*([f"  try: {self._clean(problem.hint)}"] if problem.hint else []))
+                self._steps.say(*self._told(result, problem, self._err))
+
+    def _told(self, result: Result, problem: Problem, terminal: Terminal) -> list[str]:
+        mark = terminal.mark("warn" if result.ok else "failed")
+        hint = [f"  try: {self._clean(problem.hint)}"] if problem.hint else []
+        return [f"{mark} {self._clean(problem.message)}", *hint]
 
     def _viewed(self, result: Result, view: View, terminal: Terminal, *, reveal: bool) -> str:
         shown = view(result.data if reveal else self._hidden.data(result.data))

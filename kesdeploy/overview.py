@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import heapq
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import brought, choosing, handover, observe, opening, protection, services, topology, validity
+from kesdeploy import (
+    brought,
+    choosing,
+    handover,
+    observe,
+    opening,
+    parts,
+    protection,
+    services,
+    topology,
+    traffic,
+    validity,
+)
 from kesdeploy.deploy import endpoints
 from kesdeploy.errors import CertificateError, KesdeployError, Problem, ServiceError, UsageError
 from kesdeploy.home import Home
@@ -18,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kesdeploy.deployment import Deployment
-    from kesdeploy.engines import Container, LogLine
+    from kesdeploy.engines import LogLine
     from kesdeploy.report import Reporter
     from kesdeploy.resources import Resource
 
@@ -32,23 +45,62 @@ def status(wish: Wish, report: Reporter) -> Result:
     home = opening.existing(wish)
     with opening.opened(wish, home, report, lock=False) as deployment:
         problems: list[Problem] = []
+        rests = services.resting(deployment)
         wanted = choosing.desired(deployment, choosing.foreseen(deployment))
         data = {
             "deployment": home.name,
+            "state": "",
             "engine": _engine(deployment),
             "sandbox": bool(protection.sandbox(deployment)),
-            "containers": _containers(deployment, problems),
-            "keystore": _keystore(deployment, problems),
-            "kms": _kms(deployment, problems),
+            "containers": parts.rows(deployment, _expected(deployment), problems),
+            **(_unasked(deployment) if rests else _services(deployment, problems)),
             "auto_encryption": deployment.spec.minio.auto_encryption,
             "certificates": _certificates(deployment, problems),
             "endpoints": endpoints(deployment),
-            "drift": _drift(deployment, wanted, problems),
+            "drift": [] if rests else _drift(deployment, wanted, problems),
         }
+        if rests:
+            # All else follows from it, but for certificates.
+            problems = [rests, *(p for p in problems if p.code in ("warning", CertificateError.code))]
         if left := handover.unfinished(deployment):
             problems.append(Problem("warning", left, f"kesdeploy up -n {home.name}"))
         failed = any(problem.code != "warning" for problem in problems)
+        data["state"] = rests.code if rests else "unhealthy" if failed else "healthy"
         return Result("status", data, ok=not failed, problems=tuple(problems), exit_code=7 if failed else 0)
+
+
+def _services(deployment: Deployment, problems: list[Problem]) -> dict[str, Any]:
+    """What KES and MinIO say of themselves. The clock is on this side: what a user waits for."""
+    counted = _traffic(deployment)
+    keystore = _keystore(deployment, problems)
+    kms, took = _kms(deployment, problems)
+    latency = {"keystore_ms": _latency(deployment), "kms_ms": took}
+    return {"keystore": keystore, "kms": kms, "latency": latency, "traffic": counted}
+
+
+def _unasked(deployment: Deployment) -> dict[str, Any]:
+    """The same of what does not run."""
+    return {
+        "keystore": {"kind": deployment.spec.kms, "state": "not asked"},
+        "kms": "not asked",
+        "latency": {"keystore_ms": None, "kms_ms": None},
+        "traffic": {"kes": None, "minio": None},
+    }
+
+
+def _latency(deployment: Deployment) -> int | None:
+    """How long KES's own question to its keystore took, in milliseconds; None where it does not tell us."""
+    try:
+        found = services.kes(deployment.spec, deployment.home, timeout=5).status().get("keystore_latency")
+    except KesdeployError:
+        return None
+    return int(found) if isinstance(found, int | float) else None
+
+
+def _traffic(deployment: Deployment) -> dict[str, Any]:
+    spec, home = deployment.spec, deployment.home
+    kes = None if services.elsewhere(spec) else traffic.of_kes(services.kes(spec, home, timeout=5))
+    return {"kes": traffic.told(kes), "minio": traffic.told(traffic.of_minio(services.minio(spec, home, timeout=5)))}
 
 
 def _drift(deployment: Deployment, wanted: tuple[Resource, ...], problems: list[Problem]) -> list[str]:
@@ -67,31 +119,11 @@ def _engine(deployment: Deployment) -> dict[str, Any]:
     return {"name": info.name, "version": info.version, "reason": info.reason, "rootless": info.rootless}
 
 
-def _containers(deployment: Deployment, problems: list[Problem]) -> list[dict[str, Any]]:
-    up = f"kesdeploy up -n {deployment.name}"
-    found = {c.name: c for c in deployment.engine.containers(deployment.labels)}
-    rows = []
-    for name in _expected(deployment):
-        container = found.get(name)
-        rows.append(_row(deployment, name, container))
-        if container is None or not container.running:
-            problems.append(Problem("container", f"{name} is {container.state if container else 'missing'}", up))
-    return rows
-
-
 def _expected(deployment: Deployment) -> list[str]:
-    parts = ["minio-server"] if services.elsewhere(deployment.spec) else ["kes-server", "minio-server"]
+    found = ["minio-server"] if services.elsewhere(deployment.spec) else ["kes-server", "minio-server"]
     if deployment.keystore.components(deployment.spec):
-        parts.insert(0, deployment.spec.kms)
-    return [topology.container_name(deployment.name, part) for part in parts]
-
-
-def _row(deployment: Deployment, name: str, container: Container | None) -> dict[str, Any]:
-    if container is None:
-        return {"name": name, "state": "MISSING", "image": "", "since": "", "restarts": 0}
-    image = deployment.image_of(container)
-    since = container.started_at[:19].replace("T", " ") if container.running else ""
-    return {"name": name, "state": container.state, "image": image, "since": since, "restarts": container.restarts}
+        found.insert(0, deployment.spec.kms)
+    return [topology.container_name(deployment.name, part) for part in found]
 
 
 def _keystore(deployment: Deployment, problems: list[Problem]) -> dict[str, str]:
@@ -116,22 +148,24 @@ def _lost(deployment: Deployment) -> str:
     return ""
 
 
-def _kms(deployment: Deployment, problems: list[Problem]) -> str:
-    """MinIO's own round trip with its key: the only answer that counts."""
+def _kms(deployment: Deployment, problems: list[Problem]) -> tuple[str, float | None]:
+    """MinIO's own round trip with its key, the only answer that counts, and its time in milliseconds."""
     try:
         minio = services.minio(deployment.spec, deployment.home, timeout=5)
         minio.ready()
+        began = time.monotonic()
         key = minio.key_status(deployment.spec.key_name)
+        took = round((time.monotonic() - began) * 1000, 1)
     except KesdeployError as error:
         what = error.because or error.what
         problems.append(Problem("kms", f"{error.what}: {what}", f"kesdeploy logs -n {deployment.name}"))
-        return f"UNREACHABLE ({what})"
+        return f"UNREACHABLE ({what})", None
     if key.ok:
-        return f"ok: {key.key} encrypts and decrypts"
+        return f"ok: {key.key} encrypts and decrypts", took
     problems.append(
         Problem("kms", key.encryption_error or key.decryption_error, f"kesdeploy verify -n {deployment.name}")
     )
-    return "DENIED"
+    return "DENIED", None
 
 
 def _certificates(deployment: Deployment, problems: list[Problem]) -> list[dict[str, Any]]:

@@ -51,6 +51,20 @@ def spec_of(text: str = "name: fs\nkeystore: {fs: {}}\n", **overrides: Any) -> S
     return spec.load(text, dotted, keystores.FIELDS)
 
 
+# As KES 2025-03-12 answers, without its comments.
+KES_METRICS = """\
+kes_http_request_active 0
+kes_http_request_error{code="404"} 1
+kes_http_request_success{code="200"} 26
+kes_http_response_time_bucket{le="0.01"} 27
+kes_http_response_time_bucket{le="0.05"} 27
+kes_http_response_time_bucket{le="+Inf"} 27
+kes_http_response_time_sum 0.009432007000000001
+kes_http_response_time_count 27
+kes_log_audit_events 0
+kes_system_up_time 23.52
+"""
+
 VAULT = "name: vault\nkeystore: {vault: {}}\n"
 
 
@@ -65,6 +79,8 @@ class Keys:
     about: dict[str, dict[str, str]] = field(default_factory=dict)
     """What KES tells of a key besides its name."""
     silent: bool = False
+    served: int = 0
+    """Requests beside the 27 of `KES_METRICS`."""
     lost: bool = False
     """It answers, and does not reach its keystore."""
 
@@ -93,6 +109,14 @@ class _Door:
 
     def version(self) -> str:
         return "test"
+
+    def status(self) -> dict[str, Any]:
+        self.ready()
+        return {"version": "test", "uptime": 7, "keystore_latency": 2}
+
+    def metrics(self) -> str:
+        self.ready()
+        return KES_METRICS.replace(" 26\n", f" {26 + self.kes.served}\n")
 
     def describe_key(self, name: str) -> dict[str, Any]:
         self._key(name)
@@ -143,6 +167,15 @@ class Store:
 
     def key_status(self, key: str) -> KeyStatus:
         return KeyStatus(key, self.wrong, "")
+
+    def kms_metrics(self) -> dict[str, Any]:
+        self.ready()
+        return {
+            "kms_req_success": 11,
+            "kms_req_error": 1,
+            "kms_req_failure": 0,
+            "kms_resp_time": {"10000000": 11, "50000000": 12, "100000000": 12},
+        }
 
     def ensure_bucket(self, bucket: str) -> None:
         self.rules.setdefault(bucket, None)

@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "deploy",
         "overview",
+        "parts",
         "environment",
         "foreground",
         "toolbox",
@@ -36,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "probing",
     ),
     ("opening", "choosing", "clash", "handover", "doctor", "doctor.*"),
-    ("apply", "verify", "strangers"),
+    ("apply", "verify", "strangers", "traffic"),
     ("containers", "observe", "gate", "ensure", "keys"),
     ("filled", "fingerprints", "identities", "loss", "proven", "services", "kes_log", "validity", "brought"),
     ("drives",),

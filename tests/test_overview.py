@@ -32,12 +32,36 @@ def test_a_healthy_deployment(here):
     result = _status()
     assert (result.ok, result.exit_code, result.problems) == (True, 0, ())
     data = result.data
+    assert data["state"] == "healthy"
     assert [(c["name"], c["state"]) for c in data["containers"]] == [(KES, "running"), (MINIO, "running")]
     assert [c["image"] for c in data["containers"]] == [f"example.org/{c}:{here.version}" for c in ("kes", "minio")]
     assert data["keystore"] == {"kind": "fs", "state": "ok"}
     assert data["kms"].startswith("ok")
     assert {c["name"] for c in data["certificates"]} == {"ca", "kes-server"}
     assert data["auto_encryption"] is True
+
+
+def test_what_the_servers_tell_of_themselves(here):
+    data = _status().data
+    assert data["latency"]["keystore_ms"] == 2
+    assert data["latency"]["kms_ms"] >= 0
+    kes, minio = data["traffic"]["kes"], data["traffic"]["minio"]
+    assert kes == {"requests": 27, "errors": 1, "failures": 0, "mean_ms": 0.35, "most_ms": 10.0, "per_second": None}
+    assert minio == {"requests": 12, "errors": 1, "failures": 0, "mean_ms": None, "most_ms": 50.0, "per_second": None}
+    assert [c["address"] for c in data["containers"]] == ["https://127.0.0.1:7373", "http://127.0.0.1:9000"]
+    assert all(c["uptime_seconds"] > 0 for c in data["containers"])
+
+
+def test_what_is_stopped_is_one_problem_and_nobody_is_asked(here, monkeypatch):
+    here.engine.dies(KES, 0)
+    here.engine.dies(MINIO, 0)
+    monkeypatch.setattr("kesdeploy.services.minio", lambda *_, **__: pytest.fail("asked"))
+    result = _status()
+    assert [(p.code, p.hint) for p in result.problems] == [("stopped", "kesdeploy start -n fs")]
+    assert (result.exit_code, result.data["state"], result.data["kms"]) == (7, "stopped", "not asked")
+    here.engine.remove_pod("minio-kes-fs", stop_timeout=1)
+    here.later(days=400)
+    assert [p.code for p in _status().problems] == ["down", "certificate"]
 
 
 def test_status_changes_nothing(here):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kesdeploy.cli import options as o
-from kesdeploy.cli import views
+from kesdeploy.cli import status_views, views
 from kesdeploy.cli.flags import Flags
 from kesdeploy.cli.piped import from_stdin
 from kesdeploy.cli.running import run
@@ -37,17 +38,22 @@ def status(
     def work(console: Console) -> Result | None:
         from kesdeploy.opening import Wish
         from kesdeploy.overview import status
+        from kesdeploy.traffic import with_rates
 
         wish = Wish("status", name)
         if not watch:
             return status(wish, console)
         with suppress(KeyboardInterrupt):  # that is how one ends it
+            before, looked = None, 0.0
             while True:
-                console.clear_and_show(status(wish, console), views.status)
+                found, now = status(wish, console), time.monotonic()
+                found = replace(found, data=with_rates(found.data, before, now - looked))
+                before, looked = found.data, now
+                console.clear_and_show(found, status_views.status)
                 time.sleep(2)
         return None
 
-    run("status", work, views.status, json=json, verbose=verbose)
+    run("status", work, status_views.status, json=json, verbose=verbose)
 
 
 def list_(json: o.Json = False, verbose: o.Verbose = False) -> None:

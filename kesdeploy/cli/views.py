@@ -39,7 +39,7 @@ def up(data: Data) -> Iterable[Block]:
         (),
         (
             ("S3", ends["s3"]),
-            *_console(ends),
+            *console_row(ends),
             ("KES", ends["kes"]),
             ("User", data["user"]),
             ("Password", f"in {data['password_file']}"),
@@ -50,7 +50,7 @@ def up(data: Data) -> Iterable[Block]:
     yield Text("Whoever loses those folders loses every encrypted object; whoever has them can read all of them.")
 
 
-def _console(endpoints: Data) -> Iterator[tuple[str, str]]:
+def console_row(endpoints: Data) -> Iterator[tuple[str, str]]:
     """No row where the spec turns it off."""
     if endpoints["console"]:
         yield "Console", endpoints["console"]
@@ -84,31 +84,6 @@ def planned(data: Data) -> Iterable[Block]:
         return
     yield Table(("do", "what", "because"), [(c["verb"], c["address"], c["reason"]) for c in data["changes"]])
     yield Text(f"{len(data['changes'])} to change, {data['unchanged']} as they should be. Nothing was touched.")
-
-
-def status(data: Data) -> Iterable[Block]:
-    if data["sandbox"]:
-        yield Item("warn", SANDBOX)
-    parts = [(p["name"], p["state"], p["image"], p["since"], p["restarts"]) for p in data["containers"]]
-    yield Table(("container", "state", "image", "since", "restarts"), parts)
-    yield Table(
-        (),
-        (
-            ("Engine", f"{data['engine']['name']} {data['engine']['version']} ({data['engine']['reason']})"),
-            ("Keystore", f"{data['keystore']['kind']}: {data['keystore']['state']}"),
-            ("KMS", data["kms"]),
-            ("S3", data["endpoints"]["s3"]),
-            *_console(data["endpoints"]),
-            ("KES", data["endpoints"]["kes"]),
-            ("Auto-encryption", "on" if data["auto_encryption"] else "off"),
-        ),
-    )
-    rows = [(c["name"], _lasts(c["days_left"]), c["not_after"], _whose(c)) for c in data["certificates"]]
-    yield Table(("certificate", "valid", "until", "whose"), rows)
-
-
-def _whose(certificate: Data) -> str:
-    return "yours" if certificate["yours"] else "kesdeploy's"
 
 
 def _lasts(days: int) -> str:

@@ -58,6 +58,14 @@ class Kes:
         """Whether KES answers and reaches its keystore (that it may *use* it, only a key can tell)."""
         self._door.demand("GET", "/v1/ready", "KES is not ready")
 
+    def status(self) -> dict[str, Any]:
+        """keystore_latency (milliseconds, rounded up to one), or keystore_unreachable; uptime, version and more."""
+        return dict(self._door.demand("GET", "/v1/status", "KES does not tell how it is").json())
+
+    def metrics(self) -> str:
+        """Its counters, in Prometheus's text format."""
+        return self._door.demand("GET", "/v1/metrics", "KES does not tell its counters").body.decode(errors="replace")
+
     def create_key(self, name: str) -> bool:
         """Whether the key is new. One that exists already is left as it is.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import count
 
 import pytest
-from commands import run_here
+from commands import ROOT, run_here
 
 from kesdeploy import overview
 from kesdeploy.engines import LogLine
@@ -21,7 +22,7 @@ KES, MINIO, POD = "fs-kes-server", "fs-minio-server", "minio-kes-fs"
 def test_a_healthy_deployment_is_0(up, kesdeploy, ask):
     done = kesdeploy("status")
     assert done.stderr == ""
-    assert "running" in next(line for line in done.stdout.splitlines() if line.startswith(MINIO))
+    assert "running" in next(line for line in done.stdout.splitlines() if line.startswith("minio"))
     found = ask("status")
     assert (found["command"], found["problems"], found["data"]["drift"]) == ("status", [], [])
 
@@ -30,7 +31,7 @@ def test_a_healthy_deployment_is_0(up, kesdeploy, ask):
     ("break_it", "words", "hint"),
     [
         (lambda h: h.engine.dies(MINIO), f"{MINIO} is exited", "kesdeploy up -n fs"),
-        (lambda h: h.engine.remove_pod(POD, stop_timeout=1), f"{KES} is missing", "kesdeploy up -n fs"),
+        (lambda h: h.engine.remove_pod(POD, stop_timeout=1), "fs is down: it has no containers", "kesdeploy up -n fs"),
         (lambda h: setattr(h.store, "silent", True), "MinIO is not ready", "kesdeploy logs -n fs"),
         (lambda h: h.later(days=400), "the certificate of kes-server expired", "kesdeploy up -n fs"),
         (lambda h: h.home.write("config/minio/minio", b"#"), "not as the spec wants it: file/minio-env", "plan -n fs"),
@@ -44,6 +45,43 @@ def test_anything_else_is_7_with_what_to_type(up, kesdeploy, ask, break_it, word
     assert hint in told[at + 1]
     problems = ask("status", expect=7)["problems"]
     assert any(p["message"].startswith(words) and hint in p["hint"] for p in problems)
+
+
+TYPES = {
+    "text": (str,),
+    "number": (int, float),
+    "number or null": (int, float, type(None)),
+    "yes or no": (bool,),
+    "mapping or null": (dict, type(None)),
+    "list": (list,),
+}
+
+
+def _fields(data, path=""):
+    """Every leaf by its path as the page writes it."""
+    match data:
+        case dict():
+            for name, value in data.items():
+                yield from _fields(value, f"{path}.{name}".lstrip("."))
+        case [*items] if items and isinstance(items[0], dict):
+            for item in items:
+                yield from _fields(item, f"{path}[]")
+        case _:
+            yield path, data
+
+
+def test_the_document_is_the_one_that_the_page_describes(up, ask):
+    rows = re.findall(r"^\| `([^`]+)` \| ([a-z ]+) \|", (ROOT / "docs/status.md").read_text(), re.MULTILINE)
+    told, data = dict(rows), ask("status")["data"]
+    assert [type(data["traffic"][who]) for who in ("kes", "minio")] == [dict, dict]
+    starred = [(re.sub(r"^traffic\.(kes|minio)\.", "traffic.*.", path), value) for path, value in _fields(data)]
+    assert {path for path, _ in starred} == set(told) - {"traffic.kes", "traffic.minio"}
+    wrong = [(path, value) for path, value in starred if type(value) not in TYPES[told[path]]]
+    assert wrong == []
+    up.engine.remove_pod(POD, stop_timeout=1)
+    gone = dict(_fields(ask("status", expect=7)["data"]))
+    assert [gone[path] for path in ("traffic.kes", "traffic.minio", "latency.kms_ms")] == [None, None, None]
+    assert {path for path in gone if path not in told} == set()
 
 
 def test_a_certificate_that_ends_soon_is_a_warning_and_0(up, kesdeploy, ask):
@@ -72,7 +110,24 @@ def test_watching_ends_when_there_is_nothing_more_to_watch(up, monkeypatch, tmp_
     done = run_here("status", "--watch", home=tmp_path)
     assert done.returncode == 2
     assert "there is no deployment" in done.stderr
-    assert KES in done.stdout
+    assert "kes    running" in done.stdout
+
+
+def test_watching_tells_rates_and_what_is_wrong(up, monkeypatch, tmp_path):
+    looks = count(1)
+
+    def next_look(_):
+        if next(looks) == 2:
+            raise KeyboardInterrupt
+        up.kes.served += 100
+        up.engine.dies(MINIO)
+
+    monkeypatch.setattr("kesdeploy.cli.inspect.time.sleep", next_look)
+    first, second = run_here("status", "-w", home=tmp_path).stdout.split("PART ")[1:]
+    assert "/s;" not in first
+    assert "MinIO is exited" not in first
+    assert "/s; 127 requests" in second
+    assert f"✗ {MINIO} is exited\n  try: kesdeploy up -n fs" in second
 
 
 # --- list

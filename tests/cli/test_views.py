@@ -8,7 +8,7 @@ import json
 import pytest
 
 from kesdeploy.blocks import lines_of
-from kesdeploy.cli import views
+from kesdeploy.cli import status_views, views
 from kesdeploy.terminal import Terminal
 
 GOOD = {"name": "object", "ok": True, "evidence": "came back equal", "hint": "", "code": ""}
@@ -28,14 +28,35 @@ UP = {
 }
 STATUS = {
     "deployment": "fs",
+    "state": "unhealthy",
     "engine": {"name": "podman", "version": "4.3.1", "reason": "asked for", "rootless": False},
     "sandbox": False,
     "containers": [
-        {"name": "fs-kes-server", "state": "running", "image": "kes:1", "since": "2026-01-01 00:00:00", "restarts": 0},
-        {"name": "fs-minio-server", "state": "MISSING", "image": "", "since": "", "restarts": 0},
+        {
+            "name": "fs-kes-server",
+            "part": "kes",
+            "state": "running",
+            "image": "kes:1",
+            "restarts": 0,
+            "since": "2026-01-01 00:00:00",
+            "uptime_seconds": 300,
+            "address": "https://127.0.0.1:7373",
+        },
+        {
+            "name": "fs-minio-server",
+            "part": "minio",
+            "state": "MISSING",
+            "image": "",
+            "restarts": 0,
+            "since": "",
+            "uptime_seconds": None,
+            "address": "http://127.0.0.1:9000",
+        },
     ],
     "keystore": {"kind": "vault", "state": "SEALED"},
     "kms": "UNREACHABLE (connection refused)",
+    "latency": {"keystore_ms": None, "kms_ms": None},
+    "traffic": {"kes": None, "minio": None},
     "auto_encryption": False,
     "certificates": [
         {"name": "kes-server", "days_left": 12, "not_after": "2026-01-13", "serial": "1f", "yours": False},
@@ -88,7 +109,7 @@ def test_a_proof_that_failed_is_never_called_proven():
     ]
 
 
-@pytest.mark.parametrize(("view", "data"), [(views.up, UP), (views.status, STATUS)])
+@pytest.mark.parametrize(("view", "data"), [(views.up, UP), (status_views.status, STATUS)])
 def test_the_sandbox_is_said_loudly_where_it_runs_and_only_there(view, data):
     assert f"! {views.SANDBOX}" in lines(view, {**data, "sandbox": True})
     assert not any("SANDBOX" in line for line in lines(view, data))
@@ -118,23 +139,65 @@ def test_a_plan_without_changes():
 
 
 def test_status_names_what_is_wrong_where_one_looks_for_it():
-    found = lines(views.status, STATUS)
-    assert row(found, "fs-kes-server").split() == [
-        *("fs-kes-server", "running", "kes:1", "2026-01-01", "00:00:00", "0"),
-    ]
-    assert row(found, "fs-minio-server").split() == ["fs-minio-server", "MISSING", "-", "-", "0"]
+    found = lines(status_views.status, STATUS)
+    assert row(found, "kes").split() == ["kes", "running", "kes:1", "5", "min", "https://127.0.0.1:7373"]
+    assert row(found, "minio").split() == ["minio", "MISSING", "-", "-", "http://127.0.0.1:9000"]
     assert row(found, "Keystore").endswith("vault: SEALED")
     assert row(found, "KMS").endswith("UNREACHABLE (connection refused)")
     assert row(found, "Auto-encryption").endswith("off")
-    assert row(found, "Engine").endswith("podman 4.3.1 (asked for)")
-    assert row(found, "kes-server").split() == ["kes-server", "12", "days", "left", "2026-01-13", "kesdeploy's"]
+    assert row(found, "Engine").endswith("podman 4.3.1")
+    assert row(found, "Certificates").endswith("kes-server 12 days")
+    assert row(found, "Console").endswith("http://127.0.0.1:9001")
+    assert not any(line.startswith(("KES served", "MinIO asked")) for line in found)
+
+
+TRAFFIC = {"requests": 27, "errors": 1, "failures": 0, "mean_ms": 0.349, "most_ms": 10.0, "per_second": None}
+
+
+def test_status_tells_what_the_servers_count():
+    minio = {**TRAFFIC, "mean_ms": None, "requests": 1, "errors": 0, "failures": 2, "per_second": 0.5}
+    latency = {"keystore_ms": 1, "kms_ms": 123.4}
+    data = {**STATUS, "kms": "ok: k", "traffic": {"kes": TRAFFIC, "minio": minio}, "latency": latency}
+    found = lines(status_views.status, data)
+    assert row(found, "KES served").endswith("27 requests (1 error, 0 failures), 0.35 ms each")
+    assert row(found, "MinIO asked").endswith("0.5/s; 1 request (0 errors, 2 failures), 99 % in 10 ms")
+    assert row(found, "KMS").endswith("ok: k (123 ms)")
+    assert row(found, "Keystore").endswith("vault: SEALED (1 ms)")
 
 
 def test_a_certificate_that_expired_is_not_said_to_have_days_left():
     expired = [{"name": "kes-server", "days_left": -3, "not_after": "2026-01-01", "serial": "1f", "yours": True}]
-    line = row(lines(views.status, {**STATUS, "certificates": expired}), "kes-server")
-    assert "EXPIRED" in line
-    assert "left" not in line
+    line = row(lines(status_views.status, {**STATUS, "certificates": expired}), "Certificates")
+    assert line.endswith("kes-server EXPIRED (yours)")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(None, ""), (0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (200000, "2 days")],
+)
+def test_how_long_it_runs(seconds, told):
+    assert status_views.uptime(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        ("quay.io/minio/kes:2025-03-12T09-35-18Z@sha256:ab", "2025-03-12T09-35-18Z"),
+        ("docker.io/other/kes:1", "other/kes:1"),
+        ("localhost/kesdeploy-sandbox/kes:8ba3", "stand-in"),
+        ("sha256:0123456789abcdef", "sha256:0123456789ab"),
+        ("", "-"),
+    ],
+)
+def test_an_image_is_told_by_what_tells_it_apart(image, told):
+    part = {**STATUS["containers"][0], "image": image}
+    assert row(lines(status_views.status, {**STATUS, "containers": [part]}), "kes").split()[2] == told
+
+
+def test_status_fits_a_narrow_terminal():
+    release = "quay.io/minio/minio:RELEASE.2025-04-22T22-12-26Z"
+    parts = [{**STATUS["containers"][0], "part": "minio", "image": release, "address": "https://127.0.0.1:9000"}]
+    assert max(map(len, lines(status_views.status, {**STATUS, "containers": parts}))) <= 80
 
 
 def test_the_list_of_none_says_how_to_make_one():
