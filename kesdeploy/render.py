@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 _INTERPOLATED = re.compile(r"[$%](?={)")
 
 
@@ -62,6 +63,12 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\u{ord(match[0]):04x}"
 
 
+def as_unit(value: object) -> str:
+    """Quote a word of a systemd unit: as C does, and with `%` doubled, which begins a specifier (systemd.unit(5))."""
+    text = str(value).replace("%", "%%")
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
 def minio_env(value: object, what: str) -> str:
     """Quote a value for MinIO's env file, whose parser takes off one pair of quotes, and nothing else.
 
@@ -87,7 +94,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(yaml=as_yaml, hcl=as_hcl, minio_env=minio_env)
+    environment.filters.update(yaml=as_yaml, hcl=as_hcl, minio_env=minio_env, unit=as_unit)
     return environment
 
 

@@ -6,7 +6,8 @@ import tarfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import keystores, opening, protection
+from kesdeploy import boot, keystores, opening, protection
+from kesdeploy.boot import systemd
 from kesdeploy.deployment import marks
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.errors import KesdeployError, StateError, UsageError
@@ -43,12 +44,27 @@ def _remove(home: Home, report: Reporter, *, data: bool) -> dict[str, Any]:
     if not (gone or home.ours or home.hollow):
         raise UsageError(f"there is no deployment {home.name!r}", hint="kesdeploy list")
     stay = remaining(home) if data else {}
+    if data:
+        gone += _unit(home, report)
     if data and (home.ours or home.hollow):
         with report.step(f"remove {home.root}"):
             home.remove()
         gone.append(str(home.root))
     kept = "" if data or not home.ours else str(home.root)
     return {"deployment": home.name, "removed": gone, "kept": kept, "stay": stay}
+
+
+def _unit(home: Home, report: Reporter) -> list[str]:
+    """What would start it at boot. It must not keep anything else from going."""
+    unit = boot.unit(home, boot.here())
+    if not unit.found() or unit.theirs():
+        return []
+    try:
+        systemd.remove(unit)
+    except KesdeployError as error:
+        report.warn(f"{error.what}: {error.because}; remove it by hand")
+        return []
+    return [str(unit.path)]
 
 
 def remaining(home: Home) -> dict[str, Any]:

@@ -19,13 +19,14 @@ ROOT = Path(__file__).parents[1]
 NAMES = (
     *("init", "import", "up", "plan", "render", "start", "stop", "down", "destroy", "status", "list", "verify", "logs"),
     *("policy", "rotate-certs", "rotate-credentials", "schema", "env", "mc", "kes", "doctor", "images"),
-    *("key", "bucket", "certs"),
+    *("key", "bucket", "certs", "autostart"),
 )
 FAMILIES = {
     "images": ("list", "load", "save"),
     "key": ("create", "list", "info", "import", "encrypt", "decrypt", "dek", "delete"),
     "bucket": ("create", "list", "encrypt", "rewrap", "check"),
     "certs": ("list", "show", "import", "trust"),
+    "autostart": ("enable", "disable", "status"),
 }
 COMMANDS = [
     (),

@@ -12,6 +12,7 @@ import typer
 
 from kesdeploy.cli import (
     access,
+    autostart,
     buckets,
     certificates,
     certs,
@@ -41,7 +42,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for family in (lifecycle, imports, inspect, keys, buckets, certificates, certs, credentials, access, images, machine):
+for family in (
+    lifecycle,
+    imports,
+    inspect,
+    keys,
+    buckets,
+    certificates,
+    certs,
+    credentials,
+    access,
+    images,
+    autostart,
+    machine,
+):
     family.add_to(app)
 
 
