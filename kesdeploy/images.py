@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from kesdeploy.catalogue import Advisory, Component, Source, advisories, catalogue, is_older, version_of
+from kesdeploy import own_images
+from kesdeploy.catalogue import Advisory, Component, Source, advisories, catalogue, is_older, known_source, version_of
 from kesdeploy.errors import EngineError, ImageError
+from kesdeploy.references import split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from kesdeploy.engines import Engine, Image
+    from kesdeploy.own_images import Wanted
     from kesdeploy.report import Reporter
 
 __all__ = ["Chosen", "Mode", "Pull", "catalogue", "choose", "is_older", "version_of"]
@@ -37,16 +40,6 @@ class Chosen:
     advisories: tuple[Advisory, ...]
 
 
-@dataclass(frozen=True)
-class _Wish:
-    """One component, and the sources that may be asked for it."""
-
-    component: Component
-    sources: tuple[Source, ...]
-    named: bool = False
-    """Whether the user chose the reference."""
-
-
 def choose(
     engine: Engine,
     *,
@@ -62,7 +55,7 @@ def choose(
     within seconds, KES and MinIO are both stand-ins, and `report.warn` says so. `overrides` are references by
     component.
     """
-    wishes = [_wish(name, overrides) for name in components]
+    wishes = [own_images.wanted(name, overrides) for name in components]
     if mode == "auto":
         mode = _settle(engine, wishes, pull, report)
     if mode == "sandbox":
@@ -70,16 +63,7 @@ def choose(
     return {w.component.name: _release(engine, w, pull, report) for w in wishes}
 
 
-def _wish(name: str, overrides: Mapping[str, str]) -> _Wish:
-    component = catalogue()[name]
-    if name not in overrides:
-        return _Wish(component, component.sources)
-    reference = overrides[name]
-    known = next((s for s in (*component.sources, *component.elsewhere) if s.reference == reference), None)
-    return _Wish(component, (known or Source(reference),), named=known is None)
-
-
-def _settle(engine: Engine, wishes: list[_Wish], pull: Pull, report: Reporter) -> Mode:
+def _settle(engine: Engine, wishes: list[Wanted], pull: Pull, report: Reporter) -> Mode:
     """What `auto` means here and now."""
     missing = [w for w in wishes if pull == "always" or _local(engine, w) is None]
     missing = [w for w in missing if w.component.name != "openbao" or not _wheel()]
@@ -100,7 +84,7 @@ def _settle(engine: Engine, wishes: list[_Wish], pull: Pull, report: Reporter) -
     return "sandbox"
 
 
-def _sandbox(engine: Engine, wish: _Wish, pull: Pull, report: Reporter) -> Chosen:
+def _sandbox(engine: Engine, wish: Wanted, pull: Pull, report: Reporter) -> Chosen:
     name = wish.component.name
     if name not in _STAND_INS:
         return _release(engine, wish, pull, report)
@@ -115,14 +99,15 @@ def _sandbox(engine: Engine, wish: _Wish, pull: Pull, report: Reporter) -> Chose
     )
 
 
-def _release(engine: Engine, wish: _Wish, pull: Pull, report: Reporter) -> Chosen:
+def _release(engine: Engine, wish: Wanted, pull: Pull, report: Reporter) -> Chosen:
     found = None if pull == "always" else _local(engine, wish)
     if found is None and wish.component.name == "openbao" and _wheel():
         return _from_wheel(engine, wish.component)
     if found is None:
         found = _pull(engine, wish, pull, report)
     source, image = found
-    if source.digest and image.digest and image.digest != source.digest:
+    digest = wish.digest(source)
+    if digest and image.digest and image.digest != digest:
         report.note(f"{source.reference} is here, but it is not the published image: its digest differs")
     return _chosen(wish.component, source, image)
 
@@ -137,7 +122,7 @@ def _chosen(component: Component, source: Source, image: Image) -> Chosen:
     )
 
 
-def _local(engine: Engine, wish: _Wish) -> tuple[Source, Image] | None:
+def _local(engine: Engine, wish: Wanted) -> tuple[Source, Image] | None:
     for source in wish.sources:
         image = engine.image(source.reference)
         if image is not None:
@@ -158,7 +143,7 @@ def _from_wheel(engine: Engine, component: Component) -> Chosen:
     return _chosen(component, Source(next(iter(image.tags), image.id)), image)
 
 
-def _pull(engine: Engine, wish: _Wish, pull: Pull, report: Reporter) -> tuple[Source, Image]:
+def _pull(engine: Engine, wish: Wanted, pull: Pull, report: Reporter) -> tuple[Source, Image]:
     """One source after the other; what each said is kept for the error."""
     refusals = []
     if pull == "never":
@@ -172,13 +157,13 @@ def _pull(engine: Engine, wish: _Wish, pull: Pull, report: Reporter) -> tuple[So
     raise _unobtainable(wish, refusals)
 
 
-def _unobtainable(wish: _Wish, refusals: list[str]) -> ImageError:
+def _unobtainable(wish: Wanted, refusals: list[str]) -> ImageError:
     name, title = wish.component.name, wish.component.title
     other = next((s.reference for s in wish.component.elsewhere), "REFERENCE")
     choices = [f"kesdeploy images load FILE (saved where the image still is), --set images.{name}={other}"]
     choices += ["--images sandbox (stand-ins, never for production)"] if name in _STAND_INS else []
     choices += ["pip install 'kesdeploy[openbao]'"] if name == "openbao" else []
     # What became of the publisher's image says nothing about one of the user's own.
-    situation = "" if wish.named else f". {wish.component.situation}"
+    situation = "" if wish.named and not known_source(name, split(wish.named)[0]) else f". {wish.component.situation}"
     why = f"{'; '.join(refusals)}{situation}"
     return ImageError(f"The image of {title} is neither here nor to be had", because=why, hint=", or ".join(choices))

@@ -20,3 +20,20 @@ def reference(value: str) -> str:
     if not _REFERENCE.fullmatch(value) or len(value.partition("@")[0]) > _LONGEST_NAME:
         raise ValueError("an image reference is REGISTRY/NAME:TAG, as in quay.io/minio/kes:2025-03-12T09-35-18Z")
     return value
+
+
+def split(value: str) -> tuple[str, str]:
+    """A reference without its digest, and the digest (`sha256:…` or "")."""
+    name, _, digest = value.partition("@")
+    return name, digest
+
+
+def repository(value: str) -> str:
+    """Registry and name alone."""
+    name, _ = split(value)
+    return name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
+
+
+def by_digest(value: str, digest: str) -> str:
+    """What asks the same repository for exactly these bytes, whatever the tag says."""
+    return f"{repository(value)}@{digest}"

@@ -10,7 +10,7 @@ from kesdeploy.catalogue import catalogue
 from kesdeploy.engines import Image
 from kesdeploy.errors import EngineError, ImageError
 
-KES, SECOND = (source.reference for source in catalogue()["kes"].sources)
+KES, SECOND, *_ = (source.reference for source in catalogue()["kes"].sources)
 MINIO = catalogue()["minio"].sources[0].reference
 
 
@@ -30,7 +30,7 @@ def test_each_component_is_here_or_missing_with_where_to_look(store):
     rows = {row["component"]: row for row in image_store.listed("auto").data["images"]}
     assert set(rows) == set(catalogue())
     assert (rows["kes"]["here"], rows["minio"]["here"]) == (SECOND, "")
-    assert rows["kes"]["sources"] == [KES, SECOND]
+    assert rows["kes"]["sources"][:2] == [KES, SECOND]
     assert rows["minio"]["advisories"]
     assert store.calls == [("close",)]
 

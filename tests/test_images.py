@@ -204,7 +204,7 @@ def test_auto_asks_all_sources_at_once():
     """The first is silent, the second has it: the silent one does not decide."""
     remote = {}
     for name in ("kes", "minio"):
-        first, second = (s.reference for s in catalogue()[name].sources)
+        first, second, *_ = (s.reference for s in catalogue()[name].sources)
         remote |= {first: lambda *_: time.sleep(1.0), second: give}
     start = time.monotonic()
     chosen = pick(Store(remote=remote), "auto")
