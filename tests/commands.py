@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 NAMES = (
     *("init", "import", "up", "plan", "render", "start", "stop", "down", "destroy", "status", "list", "verify", "logs"),
     *("policy", "rotate-certs", "rotate-credentials", "schema", "env", "mc", "kes", "doctor", "images"),
-    *("key", "bucket", "certs", "autostart"),
+    *("key", "bucket", "certs", "autostart", "explain"),
 )
 FAMILIES = {
     "images": ("list", "load", "save"),

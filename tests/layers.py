@@ -55,7 +55,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("server_certificate",),
     ("section", "kes_rules", "kes_routes", "kes_versions", "sources"),
     ("objections", "yamltext", "durations", "minio_rules", "names", "references", "variables"),
-    ("xlmeta",),
+    ("explain", "explain.*"),
+    ("xlmeta", "blanking"),
     ("errors",),
     ("",),
 )
