@@ -70,7 +70,8 @@ def refuse_ours(spec: Spec, home: Home) -> None:
         if identity in ours
     ]
     if found:
-        raise SpecError("the spec gives away an identity of kesdeploy's", found=tuple(found), hint=_HINT)
+        hint = f"a client of its own: {client_certificate(home)}" if spec.kes.auth == "certificate" else _HINT
+        raise SpecError("the spec gives away an identity of kesdeploy's", found=tuple(found), hint=hint)
 
 
 def _our(home: Home, name: str) -> str:
@@ -81,6 +82,14 @@ def _our(home: Home, name: str) -> str:
 
 
 _HINT = "a client of its own: `kesdeploy kes identity new` makes an API key and says its identity"
+
+
+def client_certificate(home: Home) -> str:
+    """What makes a client's key and certificate where KES takes no others, to type in a shell (OpenSSL 3)."""
+    authority = f"-CA {home.ca_cert} -CAkey {home.ca_key}"
+    extensions = "-addext basicConstraints=critical,CA:FALSE -addext extendedKeyUsage=clientAuth"
+    pair = "-newkey ed25519 -nodes -keyout app.key -out app.crt -subj /CN=app -days 397"
+    return f"openssl req -x509 {pair} {authority} {extensions}"
 
 
 def _wrong(path: str, what: str) -> Problem:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -15,15 +17,23 @@ from kesdeploy.resources import Pod as PodBody
 from kesdeploy.spec import Network
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kesdeploy.deployment import Deployment
     from kesdeploy.engines import Engine
     from kesdeploy.plan import Plan
 
 _OFFSETS = range(100, 50000, 100)
+_PORT_FLAGS = ("--s3-port", "--console-port", "--kes-port", "--vault-port", "--port-offset")
+_SET_PORT = re.compile(r"network\.\w+_port=")
+_PORT_GIVEN = tuple(f"{flag}=" for flag in _PORT_FLAGS)
 
 
-def refuse_taken_ports(deployment: Deployment, plan: Plan) -> None:
-    """Raises PortTaken before anything is made: the engine would say so only when the rest is there already."""
+def refuse_taken_ports(deployment: Deployment, plan: Plan, typed: Sequence[str] = ()) -> None:
+    """Raises PortTaken before anything is made: the engine would say so only when the rest is there already.
+
+    typed: the words of the command, which is to be typed again with other ports.
+    """
     wanted = next((c.resource.body for c in plan.changes if c.resource and isinstance(c.resource.body, PodBody)), None)
     if plan.empty or wanted is None:
         return
@@ -34,7 +44,7 @@ def refuse_taken_ports(deployment: Deployment, plan: Plan) -> None:
         )
     held = [p.host for p in wanted.ports if not ports.is_free(p.host_ip, p.host) and not _ours(deployment, p.host)]
     if held:
-        raise _refusal(deployment, held)
+        raise _refusal(deployment, held, typed)
 
 
 def _ours(deployment: Deployment, port: int) -> bool:
@@ -43,18 +53,30 @@ def _ours(deployment: Deployment, port: int) -> bool:
     return found is not None and deployment.labels.items() <= found.labels.items()
 
 
-def _refusal(deployment: Deployment, held: list[int]) -> PortTaken:
+def _refusal(deployment: Deployment, held: list[int], typed: Sequence[str]) -> PortTaken:
     holders: dict[str, list[str]] = {}
     for port in held:
         holders.setdefault(holder(deployment.engine, port), []).append(str(port))
-    known = deployment.home.spec.exists()
-    command = f"kesdeploy up -n {deployment.name}" if known else "the same command with"
+    known = deployment.home.spec.exists() or not typed
+    command = f"kesdeploy up -n {deployment.name}" if known else shlex.join(["kesdeploy", *_without_ports(typed)])
     numbers = ", ".join(map(str, held))
     return PortTaken(
         f"port {numbers} is taken" if len(held) == 1 else f"ports {numbers} are taken",
         because="held: " + "; ".join(f"{', '.join(some)} by {who}" for who, some in holders.items()),
         hint=f"{command} --port-offset {free_offset(deployment.spec.network.bind)}",
     )
+
+
+def _without_ports(words: Sequence[str]) -> list[str]:
+    """A port that is given by itself would stand over the offset."""
+    kept: list[str] = []
+    for word in words:
+        before = kept[-1] if kept else ""
+        if before in _PORT_FLAGS or (before == "--set" and _SET_PORT.match(word)):
+            kept.pop()
+        elif not (word.startswith(_PORT_GIVEN) or _SET_PORT.match(word.removeprefix("--set="))):
+            kept.append(word)
+    return kept
 
 
 def holder(engine: Engine, port: int) -> str:

@@ -52,7 +52,7 @@ def up(wish: Wish, report: Reporter) -> Result:
             opening.keep_secrets(wish, home)
             wanted = choosing.desired(deployment, choosing.choose(deployment))
             plan = _plan(deployment, wanted)
-            clash.refuse_taken_ports(deployment, plan)
+            clash.refuse_taken_ports(deployment, plan, wish.typed)
             _preflight(deployment, plan)
         before = home.read(SPEC_FILE)
         record(deployment)
@@ -166,9 +166,10 @@ def render(wish: Wish, report: Reporter, *, secrets: bool) -> Result:
     home = opening.to_create(wish)
     with opening.opened(wish, home, report, lock=False) as deployment:
         wanted = choosing.desired(deployment, choosing.foreseen(deployment))
+        public = filled.certificates(deployment, wanted)
         try:
             files = {
-                r.body.path: filled.text(deployment, r.body) if secrets else filled.outline(r.body)
+                r.body.path: filled.text(deployment, r.body) if secrets else filled.outline(r.body, public)
                 for r in wanted
                 if isinstance(r.body, File)
             }

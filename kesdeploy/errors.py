@@ -17,7 +17,7 @@ KesdeployError 1              a bug of ours, or nothing more precise
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 
@@ -70,7 +70,8 @@ class SpecError(UsageError):
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        return self.found
+        """Those that were found; who says nothing of its own of what to do has the whole's next step."""
+        return tuple(replace(problem, hint=problem.hint or self.hint) for problem in self.found)
 
 
 class EngineError(KesdeployError):

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import pki, render
+from kesdeploy import given, pki, render
+from kesdeploy.errors import UsageError
 from kesdeploy.pki import LeafRequest, Usage
 from kesdeploy.plan import Seen
+from kesdeploy.resources import Secret
 
 if TYPE_CHECKING:
     from kesdeploy.deployment import Deployment
     from kesdeploy.pki import Leaf
     from kesdeploy.resources import Brought as BroughtLeaf
-    from kesdeploy.resources import BroughtIdentity, Certificate, Container, File, Identity, Ref, Trust
+    from kesdeploy.resources import BroughtIdentity, Certificate, Container, File, Identity, Ref, Resource, Trust
 
 
 def leaf_request(body: Certificate) -> LeafRequest:
@@ -74,9 +77,29 @@ def text(deployment: Deployment, body: File) -> str:
     return _rendered(body, deployment.value)
 
 
-def outline(body: File) -> str:
-    """A file's text with placeholders where secrets and identities go: for plans, and to share."""
-    return _rendered(body, lambda ref: "REDACTED" if ref.secret else str(ref))
+def outline(body: File, known: Mapping[str, str] | None = None) -> str:
+    """A file's text with placeholders where secrets and identities go: for plans, and to share.
+
+    known: what may be shown all the same, by its name in `secrets/`.
+    """
+
+    def value(ref: Ref) -> str:
+        if ref.kind == "secret" and ref.name in (known or {}):
+            return (known or {})[ref.name]
+        return "REDACTED" if ref.secret else str(ref)
+
+    return _rendered(body, value)
+
+
+def certificates(deployment: Deployment, wanted: Iterable[Resource]) -> dict[str, str]:
+    """What lies in `secrets/`, or will, and is none: certificates, by name. The user's as kept, or where they are."""
+    found = {}
+    for body in (resource.body for resource in wanted):
+        if isinstance(body, Secret) and body.name.endswith(".crt"):
+            with suppress(UsageError):
+                text = deployment.home.read_secret(body.name) or given.read(body.name, body.source)
+                found[body.name] = "" if "PRIVATE KEY" in text else text
+    return {name: text for name, text in found.items() if text}
 
 
 def _rendered(body: File, value: Callable[[Ref], str]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from kesdeploy.blocks import Block, Item, Lines, Text
+from kesdeploy.home import Home
 from kesdeploy.keystores import own_key_name
 from kesdeploy.lacking import complaint, get, kind_of, loaded, put, questions
 from kesdeploy.prompt import Choice, anything
@@ -70,7 +71,7 @@ class Interview:
     def name(self, tree: Tree) -> Tree:
         if tree.get("name"):
             return tree
-        self._explain("The deployment's name. Its folder is ~/minio-kes-NAME.")
+        self._explain(f"The deployment's name. Its folder is {Home.of('NAME').root}.")
         return self._answered(tree, "name", "Name", default=str(kind_of(tree)))
 
     def keystore(self, tree: Tree, stored: Collection[str]) -> tuple[Tree, dict[str, str]]:

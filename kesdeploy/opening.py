@@ -37,6 +37,8 @@ class Wish:
     adopt_key: bool = False
     """Whether a key that somebody else made may become the deployment's."""
     new_keys: bool = False
+    typed: tuple[str, ...] = ()
+    """The command's own words, for a hint that is a whole command."""
 
     @property
     def kms(self) -> str:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kesdeploy import choosing, foreground, images, opening, services, topology, validity
+from kesdeploy import admitted, choosing, foreground, images, opening, services, topology, validity
 from kesdeploy.errors import CertificateError, ImageError, Unhealthy, UsageError
 from kesdeploy.report import Reporter, Silent
 
@@ -46,6 +46,9 @@ def run_tool(tool: str, wish: Wish, arguments: Sequence[str], report: Reporter) 
             raise Unhealthy(f"{home.name} does not run", hint=f"kesdeploy up -n {home.name}")
         if ended := validity.expired(deployment.spec, home, deployment.now):
             raise CertificateError(ended[0].message, hint=ended[0].hint)
+        if tool == "kes" and tuple(arguments[:2]) == ("identity", "new") and deployment.spec.kes.auth == "certificate":
+            report.note("KES takes only certificates of the deployment's CA here: what this makes is turned away")
+            report.note(f"a client of its own: {admitted.client_certificate(home)}")
         with tempfile.TemporaryDirectory(prefix="kesdeploy-", dir=home.root) as folder:
             inside = _credentials(tool, deployment, Path(folder))
             argv = [

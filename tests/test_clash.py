@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 
 import pytest
@@ -33,7 +34,27 @@ def test_another_deployment_is_named_once_for_all_its_ports(here):
     error = _refused(here)
     assert error.what == "ports 9000, 9001, 7373 are taken"
     assert error.because == "held: 9000, 9001 by the deployment 'photos'; 7373 by another process"
-    assert error.hint == "the same command with --port-offset 100"
+    assert error.hint == "kesdeploy up -n fs --port-offset 100"
+
+
+@pytest.mark.parametrize(
+    ("words", "again"),
+    [
+        ("up --kms fs", "up --kms fs"),
+        ("up --kms fs --s3-port 9000 --kes-port=7373 --yes", "up --kms fs --yes"),
+        (
+            "up --port-offset 100 --set network.s3_port=1 --set=network.kes_port=2 --set minio.drives=4",
+            "up --set minio.drives=4",
+        ),
+        ("up --set 'minio.environment={a: b c}'", "up --set 'minio.environment={a: b c}'"),
+    ],
+)
+def test_a_new_one_is_told_the_whole_command_with_a_free_offset(here, words, again):
+    """Ports that were given by themselves would stand over it."""
+    here.taken = {9000, 9101}
+    with pytest.raises(PortTaken) as raised:
+        clash.refuse_taken_ports(here.deployment, here.plan(), shlex.split(words))
+    assert raised.value.hint == f"kesdeploy {again} --port-offset 200"
 
 
 def test_a_deployment_of_another_folder_says_where(here):

@@ -338,6 +338,18 @@ def test_render_redacts(here):
     assert here.home.read_secret("root-password") not in str(files)
 
 
+def test_render_shows_a_public_authority_and_no_key(here, tmp_path):
+    """Who it is that KES will trust is what one looks for; a key that lies in the same file by mistake is not shown."""
+    here.up()
+    (tmp_path / "ca.pem").write_bytes(here.home.ca_cert.read_bytes())
+    aws = {"keystore.aws": {"region": "eu-central-1", "ca": str(tmp_path / "ca.pem")}}
+    files = deploy.render(Wish("render", "cloud", overrides=aws), Silent(), secrets=False).data["files"]
+    assert files["config/kes/aws-ca.crt"].strip() == here.home.ca_cert.read_text().strip()
+    (tmp_path / "ca.pem").write_bytes(here.home.ca_key.read_bytes() + here.home.ca_cert.read_bytes())
+    files = deploy.render(Wish("render", "cloud", overrides=aws), Silent(), secrets=False).data["files"]
+    assert files["config/kes/aws-ca.crt"] == "REDACTED"
+
+
 def test_render_with_secrets_needs_some(here):
     with pytest.raises(UsageError, match="no secrets yet"):
         deploy.render(Wish("render", overrides=FS), Silent(), secrets=True)

@@ -48,6 +48,12 @@ def test_an_error_without_a_cause_is_its_own_message():
     assert KesdeployError("it broke").problems == (Problem("internal", "it broke"),)
 
 
+def test_a_problem_without_a_word_of_what_to_do_has_the_specs():
+    found = (Problem("spec", "a: required"), Problem("spec", "b: unknown key", "known: c"))
+    error = SpecError("x has 2 problems", found=found, hint="correct x")
+    assert [problem.hint for problem in error.problems] == ["correct x", "known: c"]
+
+
 def test_a_spec_error_gives_all_its_problems():
     found = (Problem("spec", "a: required"), Problem("spec", "b: unknown key", "known: c"))
     error = SpecError("kesdeploy.yaml has 2 problems", found=found)

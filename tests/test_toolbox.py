@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from core_fixtures import World, world
 
-from kesdeploy import deploy, toolbox
+from kesdeploy import deploy, pki, toolbox
 from kesdeploy.errors import ImageError, KesdeployError
 from kesdeploy.opening import Wish
 from kesdeploy.report import Silent
@@ -83,6 +85,28 @@ def test_the_current_folder_is_where_it_is(here, ran, tmp_path, monkeypatch):
     _run("mc", "cp", "./file", "this/photos")
     assert f"{tmp_path}:{tmp_path}" in ran.argv
     assert ran.argv[ran.argv.index("-w") + 1] == str(tmp_path)
+
+
+def test_where_only_certificates_count_a_new_api_key_is_told_to_be_useless(here, ran, tmp_path):
+    class Told(Silent, list):
+        def note(self, text):
+            self.append(text)
+
+    toolbox.run_tool("kes", Wish("kes", "fs"), ["identity", "new"], told := Told())
+    assert told == []
+    deploy.up(Wish("up", "fs", overrides={"kes.auth": "certificate"}, timeout=1), Silent())
+    toolbox.run_tool("kes", Wish("kes", "fs"), ["identity", "new"], told)
+    command = told[-1].partition(": ")[2]
+    assert command.startswith("openssl req -x509")
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl")
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)  # noqa: PLW1510
+    if "unknown option" in done.stderr.lower():
+        pytest.skip("an OpenSSL older than 3")
+    assert done.returncode == 0, done.stderr
+    made = pki.describe((tmp_path / "app.crt").read_bytes())
+    assert not made.is_ca
+    assert made.issuer == pki.describe(here.home.ca_cert.read_bytes()).subject
 
 
 def test_words_that_look_like_ours_are_the_tools(here, ran):

@@ -29,10 +29,10 @@ class Flags:
     images: o.Images = ""
     pull: o.Pull = ""
     bind: o.Bind = ""
-    s3_port: o.S3Port = 0
-    console_port: o.ConsolePort = 0
-    kes_port: o.KesPort = 0
-    vault_port: o.VaultPort = 0
+    s3_port: o.S3Port = None
+    console_port: o.ConsolePort = None
+    kes_port: o.KesPort = None
+    vault_port: o.VaultPort = None
     port_offset: o.PortOffset = 0
     key_name: o.KeyName = ""
     adopt_key: o.AdoptKey = False
@@ -40,6 +40,14 @@ class Flags:
     root_password: o.RootPassword = ""
     vault_address: o.VaultAddress = ""
     set_: o.Set = None
+
+    @property
+    def called(self) -> str:
+        """The deployment that is meant: `--set name=X` says as much as `-n X`. UsageError where they differ."""
+        said = str(assignments(self.set_ or ()).get("name") or "")
+        if said and self.name not in ("", said):
+            raise UsageError(f"-n {self.name} and --set name={said}: which of the two?", hint=f"-n {self.name}")
+        return self.name or said
 
     def overrides(self) -> dict[str, Any]:
         """Flags as spec paths; what was not given is not there, so that the file or the default counts."""
@@ -59,9 +67,9 @@ class Flags:
 
     def _ports(self) -> dict[str, int]:
         """An offset moves all of them; a port that is given by itself stands over it."""
-        given = {name: getattr(self, name) for name in BASE_PORTS}
         moved = {name: base + self.port_offset for name, base in BASE_PORTS.items()} if self.port_offset else {}
-        return {f"network.{name}": given[name] or moved[name] for name in BASE_PORTS if given[name] or name in moved}
+        given = {name: port for name in BASE_PORTS if (port := getattr(self, name)) is not None}
+        return {f"network.{name}": port for name, port in (moved | given).items()}
 
 
 def takes_flags(command: Callable[..., None]) -> Callable[..., None]:

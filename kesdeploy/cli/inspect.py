@@ -135,8 +135,9 @@ def policy(
         from kesdeploy.opening import Wish
         from kesdeploy.probing import prove as tried
 
-        overrides, secrets = from_stdin(Flags(kms=kms, set_=set_).overrides())
-        wish = Wish("policy", name, config, overrides, o.seconds(timeout), secrets)
+        flags = Flags(name=name, kms=kms, set_=set_)
+        overrides, secrets = from_stdin(flags.overrides())
+        wish = Wish("policy", flags.called, config, overrides, o.seconds(timeout), secrets)
         return tried(completed(wish, console, ask=False), console) if prove else policy(wish)
 
     run("policy", work, views.policy, json=json, verbose=verbose)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,7 +43,8 @@ def init(
     def work(console: Console) -> Result:
         from kesdeploy.asking import write_spec
 
-        given = {**Flags(kms=kms, set_=set_).overrides(), **({"name": name} if name else {})}
+        flags = Flags(name=name, kms=kms, set_=set_)
+        given = {**flags.overrides(), **({"name": flags.called} if flags.called else {})}
         return write_spec(given, out, console, ask=console.interactive and not no_input, force=force)
 
     run("init", work, views.written, json=json, verbose=verbose)
@@ -188,4 +190,5 @@ def _planned(command: str, flags: Flags, timeout: str = "120s") -> Wish:
     from kesdeploy.opening import Wish
 
     overrides, secrets = from_stdin(flags.overrides())
-    return Wish(command, flags.name, flags.config, overrides, o.seconds(timeout), secrets, adopt_key=flags.adopt_key)
+    more: dict[str, Any] = {"adopt_key": flags.adopt_key, "typed": tuple(sys.argv[1:])}
+    return Wish(command, flags.called, flags.config, overrides, o.seconds(timeout), secrets, **more)

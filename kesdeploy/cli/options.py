@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -62,10 +62,16 @@ Pull = Annotated[str, typer.Option("--pull", help="missing, never or always.", s
 Bind = Annotated[
     str, typer.Option("--bind", help="Address to publish on; anything but loopback means HTTPS.", show_default=False)
 ]
-S3Port = Annotated[int, typer.Option("--s3-port", help="Port for S3 (9000).", show_default=False)]
-ConsolePort = Annotated[int, typer.Option("--console-port", help="Port of MinIO's console (9001).", show_default=False)]
-KesPort = Annotated[int, typer.Option("--kes-port", help="Port of KES (7373).", show_default=False)]
-VaultPort = Annotated[int, typer.Option("--vault-port", help="Port of a managed Vault (8200).", show_default=False)]
+
+
+def _port(flag: str, what: str) -> Any:
+    return typer.Option(flag, help=what, show_default=False, min=1, max=65535)
+
+
+S3Port = Annotated[int | None, _port("--s3-port", "Port for S3 (9000).")]
+ConsolePort = Annotated[int | None, _port("--console-port", "Port of MinIO's console (9001).")]
+KesPort = Annotated[int | None, _port("--kes-port", "Port of KES (7373).")]
+VaultPort = Annotated[int | None, _port("--vault-port", "Port of a managed Vault (8200).")]
 PortOffset = Annotated[
     int, typer.Option("--port-offset", help="Add N to all ports: room for a second deployment.", show_default=False)
 ]

@@ -217,6 +217,15 @@ def test_init_writes_and_starts_nothing(here, kesdeploy, tmp_path):
     assert (tmp_path / "minio-kes-fs" / "kesdeploy.yaml").read_text() == (tmp_path / "p.yaml").read_text()
 
 
+@pytest.mark.parametrize("command", [("plan",), ("up", "--yes", "--dry-run"), ("policy",)])
+def test_a_name_by_set_is_no_name_in_anothers_folder(ask, here, command):
+    kms = ["fs"] if command == ("policy",) else ["--kms", "fs"]
+    assert ask(*command, *kms, "--set", "name=photos")["data"]["deployment"] == "photos"
+    refused = ask(*command, *kms, "--set", "name=", expect=2)
+    assert refused["problems"][0]["message"].startswith("name: ")
+    assert refused["problems"][0]["hint"]
+
+
 def test_every_lifecycle_command_passes_its_timeout_on(up, monkeypatch, tmp_path):
     wishes = []
     for name in ("up", "start", "stop", "down", "destroy"):

@@ -54,6 +54,22 @@ def test_an_offset_moves_all_ports_and_a_port_stands_over_it():
     }
 
 
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "x"])
+@pytest.mark.parametrize("flag", ["--s3-port", "--console-port", "--kes-port", "--vault-port"])
+def test_a_port_that_is_none_is_refused(tmp_path, flag, port):
+    refused = run_here("plan", "--kms", "fs", flag, port, home=tmp_path)
+    assert refused.returncode == 2
+    assert f"Invalid value for '{flag}'" in refused.stderr
+
+
+def test_a_name_by_set_is_the_deployments_name():
+    assert Flags(set_=["name=photos"]).called == "photos"
+    assert Flags(name="photos", set_=["name=photos"]).called == "photos"
+    assert Flags(name="photos").called == "photos"
+    with pytest.raises(UsageError, match="which of the two"):
+        _ = Flags(name="photos", set_=["name=other"]).called
+
+
 def test_the_base_ports_are_the_defaults_of_the_spec():
     from kesdeploy.spec import Network
 
