@@ -27,8 +27,7 @@ POD_STOP_TIMEOUT = 10
 # Asked to end, MinIO waits for no request, and tells whoever asks meanwhile to come again in a minute (`Retry-After` in
 # internal/http/server.go of 2025-04-22), which SDKs do. After a broken connection they come again at once.
 _AT_ONCE = ("minio",)
-# Seconds. While KES is restarted Podman takes its name out of the hosts file, and a MinIO that looks just then believes
-# that for five.
+# Seconds in which MinIO finds a KES again that was restarted: its next call or the one after.
 FINDS_KES = 15.0
 # Seconds between two looks at a container that does not answer yet: the engine's answer costs what its start needs.
 _LOOK = 0.15

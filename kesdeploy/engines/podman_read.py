@@ -23,6 +23,9 @@ _KNOWN = ("created", "running", "paused", "exited")
 
 # Given as an address, netavark takes it for one, and its rules match nothing.
 _EVERY = ("0.0.0.0", "::")
+# Podman takes the line of a container that ends (127.0.0.1 and its name) out of its pod's hosts file, and one of ours
+# that reads the same goes with it. The whole of 127.0.0.0/8 is the same loopback.
+_LASTING = {"127.0.0.1": "127.0.0.2"}
 
 
 def label_filters(labels: Mapping[str, str]) -> str:
@@ -51,7 +54,7 @@ def pod_creation(spec: PodSpec) -> dict[str, Any]:
         }
         for port in spec.ports
     ]
-    hosts = [f"{name}:{address}" for name, address in spec.hosts]
+    hosts = [f"{name}:{_LASTING.get(address, address)}" for name, address in spec.hosts]
     return {"name": spec.name, "labels": dict(spec.labels), "portmappings": ports, "hostadd": hosts}
 
 

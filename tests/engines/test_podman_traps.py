@@ -215,3 +215,14 @@ def _conmons(name: str) -> int:
             continue
         count += argv[0].endswith(b"conmon") and name.encode() in argv
     return count
+
+
+def test_a_name_of_the_pod_stays_when_its_container_ends(world: World):
+    """Podman takes out a line that reads as the container's own: who asks just then would find nobody of that name."""
+    name = world.spec("gone").name
+    world.make_pod(hosts=((name, "127.0.0.1"),))
+    assert world.run("gone", STUBBORN) == name
+    subprocess.run(["podman", "kill", name], check=True, capture_output=True)
+    world.engine.wait(name, timeout=10)
+    subprocess.run(["podman", "container", "cleanup", name], check=True, capture_output=True)
+    assert any(name in line.split()[1:] for line in world.output("cat /etc/hosts").splitlines())
