@@ -18,6 +18,7 @@ def known(error: BaseException) -> KesdeployError:
     """The error as one of ours. Ctrl-C is Interrupted; everything else that reaches the top is a bug."""
     match error:
         case KesdeployError():
+            error.hint = error.hint or _advised(error.because)
             return error
         case KeyboardInterrupt() | EOFError():
             return Interrupted("interrupted", hint="run the same command again: it continues where this one stopped")
@@ -27,6 +28,16 @@ def known(error: BaseException) -> KesdeployError:
                 because=_named(error),
                 hint="the same command with -v shows where; please report it",
             )
+
+
+def _advised(because: str) -> str:
+    """What to type about somebody's words, where they are known."""
+    if not because:
+        return ""
+    from kesdeploy.explain import advice
+
+    found = advice(because)
+    return found.next if found else ""
 
 
 def lines(error: KesdeployError) -> Iterator[str]:

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from kesdeploy import services
+from kesdeploy import explain, services
 from kesdeploy.errors import EngineError, ServiceError
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def explained(deployment: Deployment) -> Iterator[None]:
     except ServiceError as error:
         if error.status not in FAILED or services.elsewhere(deployment.spec):
             raise
-        because, hint = last_error(deployment, began) or error.because, f"kesdeploy logs -n {deployment.name} kes"
+        logs = f"kesdeploy logs -n {deployment.name} kes"
+        because, hint = explain.clearer(last_error(deployment, began) or error.because, logs, deployment.name)
         if deployment.keystore.shared(deployment.spec.keystore):
             hint = f"kesdeploy policy -n {deployment.name} shows what KES has to be granted; {hint}"
         raise ServiceError(error.what, because=because, hint=error.hint or hint, status=error.status) from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kesdeploy import (
     brought,
     choosing,
+    explain,
     handover,
     observe,
     opening,
@@ -158,13 +159,14 @@ def _kms(deployment: Deployment, problems: list[Problem]) -> tuple[str, float | 
         took = round((time.monotonic() - began) * 1000, 1)
     except KesdeployError as error:
         what = error.because or error.what
-        problems.append(Problem("kms", f"{error.what}: {what}", f"kesdeploy logs -n {deployment.name}"))
+        _, hint = explain.clearer(what, f"kesdeploy logs -n {deployment.name}", deployment.name)
+        problems.append(Problem("kms", f"{error.what}: {what}", hint))
         return f"UNREACHABLE ({what})", None
     if key.ok:
         return f"ok: {key.key} encrypts and decrypts", took
-    problems.append(
-        Problem("kms", key.encryption_error or key.decryption_error, f"kesdeploy verify -n {deployment.name}")
-    )
+    refused = key.encryption_error or key.decryption_error
+    _, hint = explain.clearer(refused, f"kesdeploy verify -n {deployment.name}", deployment.name)
+    problems.append(Problem("kms", refused, hint))
     return "DENIED", None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kesdeploy import keystores
+from kesdeploy import explain, keystores
 from kesdeploy.errors import KesdeployError, Problem, ServiceError
 from kesdeploy.topology import leaves
 
@@ -138,10 +138,7 @@ def exited(deployment: Deployment, container: str, restarts: int) -> ServiceErro
     if found and found.running and found.restarts <= restarts:
         return None
     code = f"exit code {found.exit_code}" if found else "it is gone"
-    words = last_words(deployment, container)
     part = container.removeprefix(f"{deployment.name}-").removesuffix("-server")
-    return ServiceError(
-        f"{container} does not stay up ({code})",
-        because=words,
-        hint=f"kesdeploy logs -n {deployment.name} {part}",
-    )
+    logs = f"kesdeploy logs -n {deployment.name} {part}"
+    because, hint = explain.clearer(last_words(deployment, container), logs, deployment.name)
+    return ServiceError(f"{container} does not stay up ({code})", because=because, hint=hint)

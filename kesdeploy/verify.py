@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kesdeploy import ensure, gate, pki, protection, services, strangers, validity
+from kesdeploy import ensure, explain, gate, pki, protection, services, strangers, validity
 from kesdeploy.clients import served_certificate
 from kesdeploy.deployment import Deployment
 from kesdeploy.errors import KesdeployError, ServiceError
@@ -80,7 +80,8 @@ def _look(deployment: Deployment, name: str, look: Look) -> Check:
         what = getattr(error, "what", str(error))
         because = getattr(error, "because", "")
         next_look = "logs" if isinstance(error, ServiceError) else "plan"
-        hint = getattr(error, "hint", "") or f"kesdeploy {next_look} -n {deployment.name}"
+        hint = getattr(error, "hint", "") or _advised(deployment, f"{what}\n{because}")
+        hint = hint or f"kesdeploy {next_look} -n {deployment.name}"
         return Check(
             name,
             ok=False,
@@ -88,6 +89,12 @@ def _look(deployment: Deployment, name: str, look: Look) -> Check:
             hint=hint,
             code=getattr(error, "code", ""),
         )
+
+
+def _advised(deployment: Deployment, words: str) -> str:
+    """What to do about an error that is known by its words; empty where it is not."""
+    found = explain.advice(words, deployment.name)
+    return found.next if found else ""
 
 
 def _runs(deployment: Deployment, resource: Resource) -> str:

@@ -1,14 +1,14 @@
-"""Podman's words for what keeps a container from starting, and what helps (pure; each text was seen on a machine)."""
+"""What helps against what keeps a container from starting: its words are in `explain/texts/engine.yaml` (pure)."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from kesdeploy import explain
 from kesdeploy.doctor.finding import Remedy, Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from kesdeploy.doctor.machine import Machine
 
@@ -17,10 +17,10 @@ UNDO_SETTINGS = "kesdeploy doctor --undo"
 
 def recognise(words: str, machine: Machine) -> Remedy:
     """Tell what helps against an error; an empty Remedy for one that is not known."""
-    for pattern, remedy in _KNOWN:
-        if re.search(pattern, words, re.IGNORECASE):
-            return remedy(machine)
-    return Remedy()
+    name, _, package = explain.remedy(words).partition(" ")
+    if package:
+        return Remedy(machine.install(package))
+    return _REMEDIES[name](machine) if name else Remedy()
 
 
 def settings_text(settings: tuple[Setting, ...]) -> str:
@@ -52,10 +52,6 @@ def _mended(settings: tuple[Setting, ...]) -> Remedy:
     return Remedy("kesdeploy doctor --fix", UNDO_SETTINGS, settings)
 
 
-def _package(name: str) -> Callable[[Machine], Remedy]:
-    return lambda machine: Remedy(machine.install(name))
-
-
 def _tun(machine: Machine) -> Remedy:
     return Remedy(f"{machine.sudo}chmod 666 /dev/net/tun", f"{machine.sudo}chmod 600 /dev/net/tun")
 
@@ -72,17 +68,10 @@ def _space(_: Machine) -> Remedy:
     return Remedy("podman system df && podman image prune")
 
 
-_KNOWN: tuple[tuple[str, Callable[[Machine], Remedy]], ...] = (
-    (r"error setting rlimit|setrlimit `?RLIMIT_", _limits),
-    (r"crun: .*cgroup|crun: .*(bpf|systemd|sd-bus)", _runtime),
-    (r"(default OCI runtime|runtime) .*not found|invalid argument: .*OCI runtime", _runtime),
-    (r"/dev/net/tun", _tun),
-    (r"slirp4netns.*(not found|no such file)|could not find slirp4netns", _package("slirp4netns")),
-    (r"pasta.*(not found|no such file)", _package("passt")),
-    (r"(could not find|unable to find|no such file).*netavark|netavark.*(could not be found)", _package("netavark")),
-    (r"iptables|netavark: (code: \d+, msg: )?.*no such file or directory", _package("iptables")),
-    (r"new[ug]idmap.*(not found|no such file)", _package("uidmap")),
-    (r"no sub[ug]id ranges|insufficient .*IDs|not enough .*IDs", _sub_ids),
-    (r"conmon.*(not found|no such file)|could not find a working conmon", _package("conmon")),
-    (r"no space left on device", _space),
-)
+_REMEDIES: Mapping[str, Callable[[Machine], Remedy]] = {
+    "limits": _limits,
+    "runtime": _runtime,
+    "tun": _tun,
+    "sub-ids": _sub_ids,
+    "space": _space,
+}

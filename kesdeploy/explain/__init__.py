@@ -13,7 +13,7 @@ from kesdeploy.explain.known import DEPLOYMENT, PART, Entry, entries
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Answer", "Entry", "advice", "answers", "entries", "named", "of_line"]
+__all__ = ["Answer", "Entry", "advice", "answers", "clearer", "entries", "named", "of_line", "remedy"]
 
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -73,6 +73,20 @@ def of_line(line: str, name: str = "") -> tuple[Answer, ...]:
 def advice(text: str, name: str = "") -> Answer | None:
     """The most specific answer to an error's text; None when nothing of it is known."""
     return next(iter(answers(text.splitlines(), name) or of_line(text, name)), None)
+
+
+def clearer(words: str, hint: str, name: str = "") -> tuple[str, str]:
+    """An error's cause and hint, as they are; where the cause is known, with what it means and what to do about it."""
+    found = advice(words, name)
+    if not found:
+        return words, hint
+    return f"{found.line}. That means: {found.cause}", f"{found.next}; {hint}" if hint else found.next
+
+
+def remedy(words: str) -> str:
+    """The name of what `doctor` can do about an engine's error; empty where there is nothing."""
+    text = _readable(words)
+    return next((entry.remedy for entry in entries() if entry.remedy and entry.pattern.search(text)), "")
 
 
 def named(identifier: str) -> Entry:

@@ -77,3 +77,14 @@ def test_a_file_that_is_wrong_is_refused(monkeypatch: pytest.MonkeyPatch, field:
     monkeypatch.setattr(known, "_bodies", lambda _: [{**body, field: value}])
     with pytest.raises(ValueError, match=field):
         known.entries.__wrapped__()
+
+
+def test_every_remedy_is_one_that_doctor_has():
+    from kesdeploy.doctor.machine import Machine
+    from kesdeploy.doctor.remedies import recognise
+
+    machine = Machine("alice", root=False, runtimes=("crun", "runc"), open_files=1024, processes=100, manager="apt-get")
+    with_remedy = [entry for entry in entries() if entry.remedy]
+    assert len(with_remedy) >= 10
+    for entry in with_remedy:
+        assert recognise(entry.seen, machine).fix, entry.id

@@ -1,0 +1,77 @@
+"""Where errors are told, what is known of their words is told with them."""
+
+from __future__ import annotations
+
+import pytest
+from core_fixtures import World, world
+
+from kesdeploy import services
+from kesdeploy.complaint import known
+from kesdeploy.errors import EngineError, ServiceError
+from kesdeploy.explain import clearer
+from kesdeploy.kes_log import explained
+
+KES = "fs-kes-server"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> World:
+    return world(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def up(here) -> World:
+    here.up()
+    return here
+
+
+def test_a_container_that_ends_tells_what_its_last_words_mean(up):
+    up.engine.says(KES, "=> Server is up and running...")
+    up.engine.says(KES, "Error: kesconf: no keystore specified")
+    up.engine.dies(KES, 1)
+    error = services.exited(up.deployment, KES, 0)
+    assert error
+    assert error.because.startswith("Error: kesconf: no keystore specified. That means: The configuration has no ")
+    assert error.hint.endswith("; kesdeploy logs -n fs kes")
+    assert error.hint.startswith("put `keystore: ")
+
+
+def test_a_container_that_ends_for_an_unknown_reason_tells_its_last_words(up):
+    up.engine.says(KES, "the moon is in the wrong place")
+    up.engine.dies(KES, 1)
+    error = services.exited(up.deployment, KES, 0)
+    assert error
+    assert error.because.endswith("the moon is in the wrong place")
+    assert error.hint == "kesdeploy logs -n fs kes"
+
+
+def test_what_kes_says_to_its_log_alone_is_explained(here):
+    denied = (
+        "vault: failed to create 'kv/data/k': URL: PUT https://v/v1/kv/data/k Code: 403. Errors: * permission denied"
+    )
+    here.engine.says(KES, f'level=ERROR msg="{denied}"')
+    with pytest.raises(ServiceError) as raised, explained(here.deployment):
+        raise ServiceError("KES does not create the key 'k'", because="failed to create key", status=502)
+    assert raised.value.because.startswith(f"{denied}. That means: The policy of KES's login ")
+    assert "kesdeploy policy vault -n fs prints the policy" in raised.value.hint
+
+
+def test_a_failed_check_says_what_to_do(up, monkeypatch):
+    from kesdeploy.verify import _look
+
+    def denied(_):
+        raise ServiceError("KES refuses", because="not authorized: insufficient permissions", status=403)
+
+    assert _look(up.deployment, "x", denied).hint.startswith("kesdeploy up -n fs writes MinIO's policy anew")
+
+
+def test_an_error_that_has_no_hint_gets_one_where_its_words_are_known():
+    words = "runc: error setting rlimit type 7: operation not permitted"
+    assert "kesdeploy doctor --fix" in known(EngineError("Container x cannot be started", because=words)).hint
+    assert known(EngineError("x", because=words, hint="mine")).hint == "mine"
+    assert known(EngineError("x", because="the moon")).hint == ""
+
+
+def test_clearer_leaves_alone_what_is_not_known():
+    assert clearer("the moon", "look up") == ("the moon", "look up")
+    assert clearer("kesconf: no keystore specified", "")[1].startswith("put `keystore: ")
