@@ -7,8 +7,8 @@ Talk (steps, notes, warnings, errors, prompts) goes to stderr; data goes to stdo
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any, ClassVar, Final, Literal, TextIO, TypeAlias
 
@@ -65,6 +65,14 @@ class Console:
 
     def step(self, title: str) -> AbstractContextManager[None]:
         return nullcontext() if self.quiet else self._steps.step(self._clean(" ".join(title.split())))
+
+    @contextmanager
+    def following(self, title: str) -> Iterator[Callable[[Sequence[str]], None]]:
+        if self.quiet:
+            yield lambda _: None
+            return
+        with self._steps.following(self._clean(" ".join(title.split()))) as show:
+            yield lambda below: show([self._clean(line) for line in below])
 
     def note(self, text: str) -> None:
         if not self.quiet:

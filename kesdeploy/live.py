@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from kesdeploy.terminal import Mark, Terminal, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 _FRAMES: Final = ("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\")
 _TICK = 0.1
@@ -22,6 +22,7 @@ _MINUTE = 60
 class _Step:
     title: str
     began: float
+    below: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -41,9 +42,15 @@ class Steps:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
+        with self.following(title):
+            yield
+
+    @contextmanager
+    def following(self, title: str) -> Iterator[Callable[[Sequence[str]], None]]:
+        """A step with lines below it while it runs; they show from the next tick on."""
         number = self._begin(title)
         try:
-            yield
+            yield lambda below: self._below(number, below)
         except BaseException:
             self._end(number, "failed")
             raise
@@ -75,6 +82,11 @@ class Steps:
                 self._tick()
             return self._count
 
+    def _below(self, number: int, lines: Sequence[str]) -> None:
+        with self._lock:
+            if step := self._running.get(number):
+                self._running[number] = replace(step, below=tuple(lines))
+
     def _end(self, number: int, mark: Mark) -> None:
         with self._lock:
             step = self._running.pop(number)
@@ -96,10 +108,13 @@ class Steps:
     def _region(self) -> list[str]:
         frames = _FRAMES[0] if self._terminal.unicode else _FRAMES[1]
         frame = self._terminal.paint(frames[int(time.monotonic() / _TICK) % len(frames)], "cyan")
-        # What does not fit on the screen cannot be erased again.
-        shown = list(self._running.values())[: max(self._terminal.height - 2, 1)]
+        lines = [line for step in self._running.values() for line in _lines(step, frame)]
         width, ellipsis = (self._terminal.width or 0) - 3, self._terminal.encodable("…")
-        return [f"{frame} {fit(self._terminal.encodable(_running(step)), width, ellipsis)}" for step in shown]
+        # What does not fit on the screen cannot be erased again.
+        return [
+            f"{mark} {fit(self._terminal.encodable(text), width, ellipsis)}"
+            for mark, text in lines[: max(self._terminal.height - 2, 1)]
+        ]
 
     def _tick(self) -> None:
         if self._ticker is None:
@@ -114,6 +129,10 @@ class Steps:
                     self._ticker = None
                     return
                 self._draw("")
+
+
+def _lines(step: _Step, frame: str) -> list[tuple[str, str]]:
+    return [(frame, _running(step)), *((" ", line) for line in step.below)]
 
 
 def _running(step: _Step) -> str:

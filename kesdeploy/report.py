@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 class Reporter(Protocol):
@@ -11,6 +14,9 @@ class Reporter(Protocol):
 
     def step(self, title: str) -> AbstractContextManager[None]:
         """A step that is running now: ✓ when the block ends, ✗ when it raises."""
+
+    def following(self, title: str) -> AbstractContextManager[Callable[[Sequence[str]], None]]:
+        """A step with lines below it, that each call replaces; where nothing can be replaced, they are not shown."""
 
     def note(self, text: str) -> None:
         """Something worth a line, no more."""
@@ -24,6 +30,9 @@ class Silent:
 
     def step(self, title: str) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
+
+    def following(self, title: str) -> AbstractContextManager[Callable[[Sequence[str]], None]]:  # noqa: ARG002
+        return nullcontext(lambda _: None)
 
     def note(self, text: str) -> None:
         pass

@@ -41,6 +41,19 @@ def test_a_step_that_raises_failed(steps, tty):
     assert screen(tty.getvalue()) == ["✗ Start KES"]
 
 
+def test_lines_below_a_step_are_replaced_and_go_with_it(steps, tty):
+    with steps.following("Pull") as show:
+        show(["layer 1", "layer 2"])
+        show(["layer 1 done"])
+        steps.say("said")
+        said, step, below = screen(tty.getvalue())
+        assert (said, step[1:], below.strip()) == ("said", " Pull", "layer 1 done")
+    assert screen(tty.getvalue()) == ["said", "✓ Pull"]
+    show(["too late"])
+    steps.say("more")
+    assert screen(tty.getvalue()) == ["said", "✓ Pull", "more"]
+
+
 def test_time_is_told_when_it_took_some(steps, tty):
     with steps.step("Pull"):
         time.sleep(0.12)
