@@ -42,9 +42,26 @@ def refuse_taken_ports(deployment: Deployment, plan: Plan, typed: Sequence[str] 
         raise UsageError(
             f"{bind} is no address of this machine", hint="--bind 0.0.0.0 for all of them; `ip address` lists them"
         )
+    _refuse_roots_ports(deployment, [p.host for p in wanted.ports])
     held = [p.host for p in wanted.ports if not ports.is_free(p.host_ip, p.host) and not _ours(deployment, p.host)]
     if held:
         raise _refusal(deployment, held, typed)
+
+
+def _refuse_roots_ports(deployment: Deployment, wanted: list[int]) -> None:
+    """A rootless engine may publish no port that the system keeps for root; it says so when the rest is there."""
+    info = deployment.engine.info()
+    lowest = ports.lowest()
+    low = [port for port in wanted if port < lowest]
+    if not low or not info.rootless or info.remote:
+        return
+    flags = {port: f"--{name.replace('_', '-')}" for name, port in deployment.spec.network if name.endswith("_port")}
+    higher = " ".join(f"{flags[port]} {port + 8000}" for port in low)
+    raise UsageError(
+        f"{'port' if len(low) == 1 else 'ports'} {', '.join(map(str, low))}: not without root",
+        because=f"{info.name} runs without root here, and ports below {lowest} are root's",
+        hint=f"{higher}; or: sudo sysctl net.ipv4.ip_unprivileged_port_start={min(low)}",
+    )
 
 
 def _ours(deployment: Deployment, port: int) -> bool:

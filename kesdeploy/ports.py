@@ -8,6 +8,8 @@ import socket
 from pathlib import Path
 
 _LISTEN = "0A"
+# Of the network namespace that we are in (ip-sysctl, the kernel's documentation).
+_LOWEST = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
 def is_free(ip: str, port: int) -> bool:
@@ -20,6 +22,14 @@ def is_free(ip: str, port: int) -> bool:
         except OSError as error:
             return error.errno != errno.EADDRINUSE
     return True
+
+
+def lowest() -> int:
+    """The lowest port that somebody without root may listen on; 1024 where the system does not tell."""
+    try:
+        return int(_LOWEST.read_text())
+    except (OSError, ValueError):
+        return 1024
 
 
 def is_here(ip: str) -> bool:

@@ -10,7 +10,7 @@ from core_fixtures import World, world
 from kesdeploy import clash, ports, topology
 from kesdeploy.deployment import FOLDER, LABEL
 from kesdeploy.engines import Container, Pod
-from kesdeploy.errors import EngineError, PortTaken
+from kesdeploy.errors import EngineError, PortTaken, UsageError
 from kesdeploy.home import Home
 
 
@@ -116,3 +116,25 @@ def test_without_an_engine_it_is_a_process(monkeypatch):
 def test_the_offset_that_is_proposed_is_free(here):
     here.taken = {9000 + 100, 7373 + 200, 8200 + 300}
     assert clash.free_offset("127.0.0.1") == 400
+
+
+@pytest.mark.parametrize(
+    ("network", "what", "hint"),
+    [
+        ({"s3_port": 80}, "port 80: not without root", "--s3-port 8080; "),
+        ({"s3_port": 443, "console_port": 80}, "ports 443, 80: ", "--s3-port 8443 --console-port 8080; "),
+    ],
+)
+def test_a_rootless_engine_publishes_none_of_roots_ports(here, monkeypatch, network, what, hint):
+    """And says so only when the rest is there: who asks must know before."""
+    monkeypatch.setattr(ports, "lowest", lambda: 1024)
+    here.want(**{f"network__{name}": port for name, port in network.items()})
+    clash.refuse_taken_ports(here.deployment, here.plan())
+    here.engine.rootless = True
+    with pytest.raises(UsageError) as raised:
+        clash.refuse_taken_ports(here.deployment, here.plan())
+    assert raised.value.what.startswith(what)
+    assert "ports below 1024" in raised.value.because
+    assert raised.value.hint.startswith(hint)
+    monkeypatch.setattr(ports, "lowest", lambda: 80)
+    clash.refuse_taken_ports(here.deployment, here.plan())

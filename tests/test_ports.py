@@ -106,3 +106,11 @@ def test_which_addresses_are_here():
     assert ports.is_here("127.0.0.1")
     assert ports.is_here("0.0.0.0")
     assert not ports.is_here("203.0.113.9")
+
+
+def test_the_lowest_port_is_what_the_kernel_says(tmp_path, monkeypatch):
+    said = tmp_path / "said"
+    monkeypatch.setattr(ports, "_LOWEST", said)
+    assert ports.lowest() == 1024
+    said.write_text("80\n")
+    assert ports.lowest() == 80
