@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from kesdeploy import doctor, keystores, opening, topology
-from kesdeploy.doctor import Change, Finding, Verdict
+from kesdeploy.doctor import Change, Finding, Step, Verdict
 from kesdeploy.errors import Problem
 from kesdeploy.opening import Wish
 from kesdeploy.result import Result
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Where:
-    """The ports that are looked at: a deployment's own, or the usual ones, moved."""
+    """The ports that are looked at: a deployment's own, or the usual ones, moved; and the engine."""
 
     name: str = ""
     offset: int = 0
+    engine: str = "auto"
 
     def ports(self) -> tuple[tuple[int, ...], str]:
         """The ports, and the address they are published on."""
@@ -35,22 +36,40 @@ class Where:
 def checkup(console: Console, where: Where, *, fix: bool, undo: bool, yes: bool) -> Result:
     """Every finding; exit code 7 when one of them is FAIL. `fix` writes only what was shown and agreed to."""
     if undo:
-        gone = doctor.undo()
-        return _result((), (f"removed {gone}" if gone else "there was nothing to take back",))
+        return _taken_back()
     ports, ip = where.ports()
 
     def examine() -> tuple[Finding, ...]:
-        return doctor.examine(ports=ports, ip=ip)
+        return doctor.examine(where.engine, ports=ports, ip=ip, name=where.name)
 
     with console.step("look at this machine and its engine"):
         findings = examine()
     if not fix:
         return _result(findings, ())
     mended = doctor.mend(findings, allowed=lambda change: _agreed(console, change, yes=yes), again=examine)
-    done = tuple(f"wrote {change.path}" for change in mended.changes)
+    taken = doctor.take(mended.findings, allowed=lambda step: _step_agreed(console, step, yes=yes))
+    if taken:
+        mended = replace(mended, findings=examine())
+    done = tuple(f"wrote {change.path}" for change in mended.changes) + tuple(f"ran {_typed(s.do)}" for s in taken)
     # A service that runs already has read its configuration: only its restart lets one look again.
     again = (f"now type: {mended.restart}; then: kesdeploy doctor",) if mended.restart else ()
     return _result(mended.findings, (*done, *again))
+
+
+def _taken_back() -> Result:
+    gone, steps = doctor.undo(), doctor.take_back()
+    done = (*((f"removed {gone}",) if gone else ()), *(f"ran {_typed(step.undo)}" for step in steps))
+    return _result((), done or ("there was nothing to take back",))
+
+
+def _step_agreed(console: Console, step: Step, *, yes: bool) -> bool:
+    console.note(f"this would be run: {_typed(step.do)}")
+    console.note(f"  and is taken back by `kesdeploy doctor --undo`: {_typed(step.undo)}")
+    return yes or (console.interactive and console.confirm("Run it?", default=True))
+
+
+def _typed(argv: tuple[str, ...]) -> str:
+    return " ".join(argv)
 
 
 def _agreed(console: Console, change: Change, *, yes: bool) -> bool:

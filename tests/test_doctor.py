@@ -219,6 +219,14 @@ def test_a_port_that_is_taken_says_by_whom():
     assert examine_ports([port])[0].verdict is Verdict.PASS
 
 
+def test_a_port_of_the_deployment_itself_is_right(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("kesdeploy.ports.is_free", lambda _, port: port == 1)
+    monkeypatch.setattr("kesdeploy.clash.taken", lambda *_: "the deployment 'fs'")
+    found = [(f.name, f.verdict) for f in examine_ports((1, 2), name="fs")]
+    assert found == [("ports", Verdict.PASS), ("port 2", Verdict.PASS)]
+    assert [f.verdict for f in examine_ports((1, 2), name="other")] == [Verdict.PASS, Verdict.WARN]
+
+
 def test_without_root_ids_are_looked_for(monkeypatch: pytest.MonkeyPatch):
     user = Machine("nobody-of-that-name", root=False, runtimes=("runc",), open_files=1, processes=1, manager="apt-get")
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
@@ -240,8 +248,8 @@ def test_limits_are_those_of_this_process():
 def test_the_ports_of_a_deployment_and_those_beside_it(kesdeploy_home):
     from kesdeploy.checkup import Where
 
-    assert Where().ports() == ((9000, 9001, 7373), "127.0.0.1")
-    assert Where(offset=100).ports() == ((9100, 9101, 7473), "127.0.0.1")
+    assert Where().ports() == ((9000, 9001, 7373, 8200), "127.0.0.1")
+    assert Where(offset=100).ports() == ((9100, 9101, 7473, 8300), "127.0.0.1")
     home = Home.of("v")
     home.prepare()
     home.spec.write_text("{name: v, keystore: {vault: {}}, network: {bind: 10.1.2.3, s3_port: 1, vault_port: 2}}")

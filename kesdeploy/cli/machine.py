@@ -24,6 +24,7 @@ def doctor(
     undo: Annotated[bool, typer.Option("--undo", help="Take back what --fix wrote.")] = False,
     name: o.ThatDeployment = "",
     port_offset: o.PortOffset = 0,
+    engine: o.Engine = "auto",
     yes: o.Yes = False,
     json: o.Json = False,
     verbose: o.Verbose = False,
@@ -33,6 +34,6 @@ def doctor(
     def work(console: Console) -> Result:
         from kesdeploy.checkup import Where, checkup
 
-        return checkup(console, Where(name, port_offset), fix=fix, undo=undo, yes=yes)
+        return checkup(console, Where(name, port_offset, engine), fix=fix, undo=undo, yes=yes)
 
     run("doctor", work, views.examined, json=json, verbose=verbose)

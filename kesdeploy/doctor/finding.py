@@ -22,6 +22,14 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A command that is safe to run without being asked to think about it, and the one that takes it back."""
+
+    do: tuple[str, ...]
+    undo: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Remedy:
     """What to type, how to take it back, and, where kesdeploy can do it itself, the settings that do it.
 
@@ -36,7 +44,7 @@ class Remedy:
 
 @dataclass(frozen=True)
 class Finding:
-    """One probe's result. `fix` and `undo` are commands; `settings` is what `mend` would write instead of them."""
+    """One probe's result. `fix` and `undo` are commands; `settings` and `steps` are what `mend` would do by itself."""
 
     name: str
     verdict: Verdict
@@ -45,6 +53,7 @@ class Finding:
     undo: str = ""
     settings: tuple[Setting, ...] = ()
     restart: str = ""
+    steps: tuple[Step, ...] = ()
 
 
 def passed(name: str, evidence: str) -> Finding:

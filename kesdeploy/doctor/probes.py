@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kesdeploy import clash, ports
-from kesdeploy.doctor.finding import Finding, Remedy, Verdict, failed, passed
+from kesdeploy.doctor.finding import Finding, Remedy, Step, Verdict, failed, passed
 from kesdeploy.doctor.machine import Machine, find_program, here
 from kesdeploy.doctor.remedies import recognise
 from kesdeploy.engines.choose import open_engine
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _LEAST_BYTES, _GOOD_BYTES = 300_000_000, 2_000_000_000
 _LEAST_YEAR = 2025
 _OLDEST = 4
+MACHINE = Step(("podman", "machine", "start"), ("podman", "machine", "stop"))
 
 
 def examine_engine(choice: str) -> Finding:
@@ -35,7 +37,8 @@ def examine_engine(choice: str) -> Finding:
     except EngineError as error:
         remedy = recognise(error.because, here())
         evidence = f"{error.what}: {error.because}" if error.because else error.what
-        return failed("engine", evidence, remedy if remedy.fix else Remedy(error.hint))
+        found = failed("engine", evidence, remedy if remedy.fix else Remedy(error.hint))
+        return replace(found, steps=(MACHINE,)) if error.hint.startswith(" ".join(MACHINE.do)) else found
 
 
 def _engine(info: EngineInfo) -> Finding:
@@ -74,15 +77,19 @@ def examine_clock(now: datetime) -> Finding:
     return passed("clock", f"{now:%Y-%m-%d %H:%M} UTC")
 
 
-def examine_ports(wanted: Iterable[int], ip: str = "127.0.0.1") -> tuple[Finding, ...]:
-    return tuple(_port(ip, port) for port in wanted)
+def examine_ports(wanted: Iterable[int], ip: str = "127.0.0.1", name: str = "") -> tuple[Finding, ...]:
+    """Those that are free are one finding. `name`: the deployment that may have them itself."""
+    asked = tuple(wanted)
+    free = [str(port) for port in asked if ports.is_free(ip, port)]
+    told = (passed("ports", f"{', '.join(free)} are free on {ip}"),) if free else ()
+    return (*told, *(_taken(ip, port, name) for port in asked if str(port) not in free))
 
 
-def _port(ip: str, port: int) -> Finding:
+def _taken(ip: str, port: int, deployment: str) -> Finding:
     name = f"port {port}"
-    if ports.is_free(ip, port):
-        return passed(name, f"free on {ip}")
     who = clash.taken(ip, port)
+    if deployment and who == f"the deployment {deployment!r}":
+        return passed(name, f"{deployment} has it")
     fix = f"for one beside it: kesdeploy up --port-offset {clash.free_offset(ip)}"
     return Finding(name, Verdict.WARN, f"taken by {who}", f"nothing if that is right; {fix}")
 

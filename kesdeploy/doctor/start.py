@@ -1,12 +1,12 @@
-"""Can a container start here, and does its published port answer? Tried for real, with an image made on the spot."""
+"""A trial with two containers of our own: whether they start and are reached, and what they see from inside."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import socket
+import stat
 import sys
-import sysconfig
 import tempfile
 import time
 from contextlib import closing, suppress
@@ -14,41 +14,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kesdeploy.doctor import inside
 from kesdeploy.doctor.finding import Finding, Remedy, Verdict, failed, passed
+from kesdeploy.doctor.inside import DATA, GREETING, HELLO, MOUNTS, READ_ONLY, WRITABLE, Around
+from kesdeploy.doctor.localhost import judge_localhost, try_localhost
 from kesdeploy.doctor.machine import here
 from kesdeploy.doctor.remedies import recognise, settings_text
-from kesdeploy.engines import ContainerSpec, PodSpec, Port
+from kesdeploy.doctor.trial_image import LABEL, PYTHON, make_image
+from kesdeploy.engines import ContainerSpec, Mount, PodSpec, Port
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.engines.podman_address import own_socket
 from kesdeploy.errors import EngineError, KesdeployError
+from kesdeploy.home import parent
 
 if TYPE_CHECKING:
     from kesdeploy.engines import Engine
 
 STARTS, ANSWERS = "a container starts", "its published port answers"
-LABEL = "kesdeploy-doctor"
-_VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
-_PYTHON = f"/opt/python/bin/{_VERSION}"
 _ANSWER_SECONDS = 5.0
-_GREETING = b"kesdeploy"
-# `_socket` alone: the module `socket` would want a third of the standard library.
-_SERVER = """
-import _signal, _socket, posix
-_signal.signal(15, lambda *_: posix._exit(0))
-server = _socket.socket(2, 1, 0)
-server.bind(("0.0.0.0", 80))
-server.listen(8)
-while True:
-    client = _socket.socket(fileno=server._accept()[0])
-    client.send(b"kesdeploy")
-    client.close()
-"""
+_LOOK_SECONDS = 10.0
 
 
 def examine_start(choice: str = "auto") -> tuple[Finding, ...]:
-    """Connect anew, so that the engine's configuration is read as it is now, and start a container of our own.
+    """Connect anew, so that the engine's configuration is read as it is now, and start containers of our own.
 
-    Nothing of it stays. Two findings, or the one that failed.
+    Nothing of it stays. Every finding, or the one that failed.
     """
     try:
         with closing(open_engine(choice)) as engine:
@@ -59,17 +49,25 @@ def examine_start(choice: str = "auto") -> tuple[Finding, ...]:
         return (_failed_start(error),)
 
 
+def place() -> Path:
+    """The folder that deployments go to, or the nearest one around it that is there."""
+    return next(path for path in (parent(), *parent().parents) if path.exists())
+
+
 def _tried(engine: Engine) -> tuple[Finding, ...]:
     mark = f"kesdeploy-doctor-{secrets.token_hex(4)}"
     port = _free_port()
     began = time.monotonic()
     try:
-        _make_image(engine, f"localhost/{mark}:1")
-        engine.create_pod(PodSpec(mark, (Port("127.0.0.1", port, 80),), {LABEL: mark}))
-        engine.create(_container(mark))
-        engine.start(f"{mark}-server")
+        make_image(engine, f"localhost/{mark}:1")
+        server = f"{mark}-server"
+        engine.create_pod(PodSpec(mark, (Port("127.0.0.1", port, 80),), {LABEL: mark}, ((server, "127.0.0.1"),)))
+        engine.create(_container(mark, "server", inside.SERVER))
+        engine.start(server)
         started = passed(STARTS, f"started one and published a port, {time.monotonic() - began:.1f} s")
-        return (started, _answer(engine, port, f"{mark}-server"))
+        answer = _answer(engine, port, server)
+        reached = () if answer.verdict is Verdict.FAIL else (judge_localhost(try_localhost(port)),)
+        return (started, answer, *reached, *_looked(engine, mark))
     except KesdeployError as error:
         return (_failed_start(error, engine.info().address),)
     finally:
@@ -78,41 +76,73 @@ def _tried(engine: Engine) -> tuple[Finding, ...]:
             engine.remove_image(f"localhost/{mark}:1")
 
 
-def _container(mark: str) -> ContainerSpec:
+def _container(mark: str, name: str, program: str, user: str = "0:0", mounts: tuple[Mount, ...] = ()) -> ContainerSpec:
     return ContainerSpec(
-        name=f"{mark}-server",
+        name=f"{mark}-{name}",
         pod=mark,
         image=f"localhost/{mark}:1",
-        entrypoint=(_PYTHON,),
-        command=("-ISB", "-c", _SERVER),
-        user="0:0",
+        entrypoint=(PYTHON,),
+        command=("-ISB", "-c", program),
+        user=user,
+        mounts=mounts,
         labels={LABEL: mark},
         restart="no",
     )
 
 
-def _make_image(engine: Engine, reference: str) -> None:
-    """The running interpreter with the few files that it wants before it runs a line of code."""
-    from kesdeploy.sandbox.rootfs import RootFs, libraries
+def _looked(engine: Engine, mark: str) -> tuple[Finding, ...]:
+    """Mounts as a deployment's are, where a deployment's folder would be, and as the user that it would run as."""
+    around = place()
+    try:
+        with tempfile.TemporaryDirectory(prefix=".kesdeploy-doctor-", dir=around, ignore_cleanup_errors=True) as folder:
+            return _look(engine, mark, Path(folder), str(around))
+    except OSError as error:
+        fix = f"ls -ld {around}; export KESDEPLOY_HOME=DIR for a folder of yours"
+        return (failed(MOUNTS, f"no folder can be made in {around}: {error.strerror or error}", Remedy(fix)),)
+    except KesdeployError as error:
+        because = f"{error.what}: {error.because}" if error.because else error.what
+        remedy = recognise(because, here())
+        return (failed(MOUNTS, because, remedy if remedy.fix else Remedy(error.hint or f"ls -ldZ {around}")),)
 
-    executable = Path(sys.executable).resolve()
-    stdlib = Path(sysconfig.get_path("stdlib"))
-    inside = f"/opt/python/lib/{_VERSION}"
-    modules = list((stdlib / "lib-dynload").glob("_socket.*.so"))  # none where it is built in
-    with tempfile.TemporaryDirectory(prefix="kesdeploy-") as folder:
-        tar = Path(folder, "root.tar")
-        with RootFs(tar) as root:
-            root.file(executable, _PYTHON)
-            root.file(stdlib / "os.py", f"{inside}/os.py")  # what tells Python that its library is here
-            root.tree(stdlib / "encodings", f"{inside}/encodings")
-            root.folder(f"{inside}/lib-dynload")
-            for module in modules:
-                root.file(module, f"{inside}/lib-dynload/{module.name}")
-            needed = libraries([executable, *modules])
-            for library in needed:
-                root.file(library, str(library))
-        paths = ":".join(sorted({str(library.parent) for library in needed}))
-        engine.import_image(tar, reference, changes=(f"ENV LD_LIBRARY_PATH={paths}", f"LABEL {LABEL}=1"))
+
+def _look(engine: Engine, mark: str, folder: Path, around: str) -> tuple[Finding, ...]:
+    given, written, data = (folder / name for name in ("given", "written", "data"))
+    for made in (given, written, data):
+        made.mkdir(mode=0o700)
+    hello = given / "hello"
+    hello.touch(0o600)
+    hello.write_bytes(HELLO)
+    about = folder.stat()
+    mounts = (
+        Mount(str(given), READ_ONLY),
+        Mount(str(written), WRITABLE, read_only=False),
+        # As the data of a deployment is: never given another label, for that walks through every object.
+        Mount(str(data), DATA, read_only=False, relabel=False),
+    )
+    user = "0:0" if engine.info().rootless else f"{about.st_uid}:{about.st_gid}"
+    program = inside.LOOK.replace("SERVER", f"{mark}-server")
+    began = time.time()
+    engine.create(_container(mark, "looker", program, user, mounts))
+    engine.start(f"{mark}-looker")
+    engine.wait(f"{mark}-looker", timeout=_LOOK_SECONDS)
+    seen = inside.words([line.text for line in engine.logs(f"{mark}-looker")])
+    outside = Around(
+        began=began,
+        ended=time.time(),
+        folder=around,
+        owners={made.name: (made / "new").stat().st_uid for made in (written, data) if (made / "new").exists()},
+        ours=about.st_uid,
+        private=stat.S_IMODE(hello.stat().st_mode) == 0o600,  # noqa: PLR2004
+        selinux=_selinux(),
+    )
+    return inside.judged(seen, outside, here())
+
+
+def _selinux() -> bool:
+    try:
+        return Path("/sys/fs/selinux/enforce").read_text().strip() == "1"
+    except OSError:
+        return False
 
 
 def _answer(engine: Engine, port: int, container: str) -> Finding:
@@ -121,7 +151,7 @@ def _answer(engine: Engine, port: int, container: str) -> Finding:
     while time.monotonic() < deadline:
         try:
             with socket.create_connection(("127.0.0.1", port), 1) as connection:
-                if connection.recv(100) == _GREETING:
+                if connection.recv(100) == GREETING:
                     return passed(ANSWERS, f"127.0.0.1:{port}")
         except OSError as error:
             because = str(error)
