@@ -15,8 +15,8 @@ from pathlib import Path
 from kesdeploy import pki
 from kesdeploy.clients import Door
 from kesdeploy.home import Home
-from kesdeploy.keystores import FIELDS, Pick, Site, Vault, Work
-from kesdeploy.keystores.vault import names
+from kesdeploy.keystores import FIELDS, Pick, Site, Work
+from kesdeploy.keystores.vault import Vault, names
 from kesdeploy.render import render
 from kesdeploy.report import Silent
 from kesdeploy.spec import load

@@ -14,7 +14,7 @@ from wizard_session import KEYSTORES, Remote
 from kesdeploy import lacking
 from kesdeploy.blocks import lines_of
 from kesdeploy.errors import Interrupted, ServiceError, SpecError
-from kesdeploy.keystores import Vault
+from kesdeploy.keystores.vault import Vault
 from kesdeploy.terminal import Terminal
 from kesdeploy.wizard import ask_spec
 

@@ -13,7 +13,8 @@ from cluster import Cluster, token
 from kesdeploy import pki
 from kesdeploy.errors import ServiceError
 from kesdeploy.home import Home
-from kesdeploy.keystores import Vault, Work
+from kesdeploy.keystores import Work
+from kesdeploy.keystores.vault import Vault
 from kesdeploy.keystores.vault.policy import kes_policy
 
 

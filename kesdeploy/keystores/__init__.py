@@ -8,17 +8,11 @@ to its service before KES may use it (`words.Keystore`). To add one: the module,
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeVar
 
-from kesdeploy.keystores.aws import Aws
-from kesdeploy.keystores.azure import Azure
-from kesdeploy.keystores.entrust import Entrust
-from kesdeploy.keystores.fortanix import Fortanix
-from kesdeploy.keystores.fs import Fs
-from kesdeploy.keystores.gcp import Gcp
-from kesdeploy.keystores.kes import Kes
-from kesdeploy.keystores.keysecure import KeySecure
-from kesdeploy.keystores.vault import Vault
 from kesdeploy.keystores.words import Contribution, Elsewhere, Keystore, Pick, Question, Site, Work
 
 if TYPE_CHECKING:
@@ -26,21 +20,45 @@ if TYPE_CHECKING:
 
 __all__ = ["FIELDS", "KEYSTORES", "Contribution", "Elsewhere", "Keystore", "Pick", "Question", "Site", "Work", "of"]
 
-KEYSTORES: dict[str, Keystore] = {
-    keystore.kind: keystore
-    for keystore in (
-        Fs(),
-        Vault(),
-        Aws(),
-        Azure(),
-        Gcp(),
-        Entrust(),
-        Fortanix(),
-        KeySecure(),
-        Kes(),
-    )
+T = TypeVar("T")
+_CLASSES = {
+    "fs": "Fs",
+    "vault": "Vault",
+    "aws": "Aws",
+    "azure": "Azure",
+    "gcp": "Gcp",
+    "entrust": "Entrust",
+    "fortanix": "Fortanix",
+    "keysecure": "KeySecure",
+    "kes": "Kes",
 }
-FIELDS: dict[str, type[KeystoreFields]] = {kind: keystore.fields for kind, keystore in KEYSTORES.items()}
+
+
+class _ByKind(Mapping[str, T]):
+    """A deployment has one keystore: no other is imported for it."""
+
+    def __init__(self, get: Callable[[str], T]) -> None:
+        self._get = get
+
+    def __getitem__(self, kind: str) -> T:
+        return self._get(kind)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_CLASSES)
+
+    def __len__(self) -> int:
+        return len(_CLASSES)
+
+
+@cache
+def _imported(kind: str) -> Keystore:
+    name = _CLASSES[kind]
+    made: Keystore = getattr(import_module(f"{__name__}.{kind}"), name)()
+    return made
+
+
+KEYSTORES = _ByKind(_imported)
+FIELDS: Mapping[str, type[KeystoreFields]] = _ByKind(lambda kind: _imported(kind).fields)
 
 
 def of(spec: Spec) -> Keystore:

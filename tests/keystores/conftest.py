@@ -6,8 +6,7 @@ import pytest
 from bao import Bao
 from vault_user import User
 
-from kesdeploy.keystores import Vault
-from kesdeploy.keystores.vault import door, opening, preflight
+from kesdeploy.keystores.vault import Vault, door, opening, preflight
 
 
 @pytest.fixture(scope="session", params=["static", "shares"])

@@ -8,8 +8,7 @@ from vault_user import good, refused
 
 from kesdeploy import pki
 from kesdeploy.errors import CertificateError, ServiceError, UsageError
-from kesdeploy.keystores import Vault
-from kesdeploy.keystores.vault import door, names
+from kesdeploy.keystores.vault import Vault, door, names
 from kesdeploy.keystores.vault.policy import kes_policy
 
 pytestmark = [pytest.mark.openbao, pytest.mark.parametrize("shared", ["shares"], indirect=True)]

@@ -12,8 +12,8 @@ from bao import NOW, Told, spec_of
 from kesdeploy import filled, kes_config, topology
 from kesdeploy.errors import SpecError, UsageError
 from kesdeploy.home import Home
-from kesdeploy.keystores import FIELDS, Pick, Site, Vault, Work
-from kesdeploy.keystores.vault import names, preflight, theirs
+from kesdeploy.keystores import FIELDS, Pick, Site, Work
+from kesdeploy.keystores.vault import Vault, names, preflight, theirs
 from kesdeploy.keystores.vault.policy import kes_policy, operator_policy
 from kesdeploy.plan import Seen, Verb, diff
 from kesdeploy.spec import load

@@ -14,9 +14,8 @@ import pytest
 from kesdeploy.clients.approle import Role
 from kesdeploy.clients.vault import Vault as Client
 from kesdeploy.home import Home
-from kesdeploy.keystores import Vault
 from kesdeploy.keystores.startover import StartOver
-from kesdeploy.keystores.vault import names, opening
+from kesdeploy.keystores.vault import Vault, names, opening
 
 pytestmark = pytest.mark.openbao
 VAULT = Vault()
@@ -92,7 +91,7 @@ from bao import Bao, spec_of
 from kesdeploy.clients.approle import Role
 from kesdeploy.clients.vault import Vault as Client
 from kesdeploy.home import Home
-from kesdeploy.keystores import Vault
+from kesdeploy.keystores.vault import Vault
 real = Client.init
 def init(self, **options):
     answer = real(self, **options)

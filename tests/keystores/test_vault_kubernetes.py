@@ -6,8 +6,7 @@ import pytest
 from vault_user import refused
 
 from kesdeploy.errors import UsageError
-from kesdeploy.keystores import Vault
-from kesdeploy.keystores.vault import door, names
+from kesdeploy.keystores.vault import Vault, door, names
 from kesdeploy.keystores.vault.policy import kes_policy
 
 pytestmark = [pytest.mark.openbao, pytest.mark.parametrize("shared", ["shares"], indirect=True)]

@@ -10,9 +10,8 @@ import pytest
 from bao import Bao
 
 from kesdeploy.errors import DataProtected, ServiceError, UsageError
-from kesdeploy.keystores import Vault
 from kesdeploy.keystores.startover import StartAgain, StartOver
-from kesdeploy.keystores.vault import door, names, opening, setup
+from kesdeploy.keystores.vault import Vault, door, names, opening, setup
 
 pytestmark = pytest.mark.openbao
 VAULT = Vault()

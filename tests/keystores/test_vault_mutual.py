@@ -7,8 +7,7 @@ from bao import NOW
 from vault_user import good, refused
 
 from kesdeploy import pki
-from kesdeploy.keystores import Vault
-from kesdeploy.keystores.vault import names
+from kesdeploy.keystores.vault import Vault, names
 
 pytestmark = [pytest.mark.openbao, pytest.mark.parametrize("shared", ["shares"], indirect=True)]
 VAULT = Vault()

@@ -8,8 +8,7 @@ from vault_user import User, good
 from kesdeploy.clients.approle import Role
 from kesdeploy.errors import ServiceError, UsageError
 from kesdeploy.home import Home
-from kesdeploy.keystores import Vault
-from kesdeploy.keystores.vault import door, names, renewal, theirs
+from kesdeploy.keystores.vault import Vault, door, names, renewal, theirs
 from kesdeploy.keystores.vault.policy import kes_policy
 
 pytestmark = [pytest.mark.openbao, pytest.mark.parametrize("shared", ["static"], indirect=True)]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from vault_user import good, refused
 
-from kesdeploy.keystores import Vault
-from kesdeploy.keystores.vault import transit
+from kesdeploy.keystores.vault import Vault, transit
 from kesdeploy.keystores.vault.policy import kes_policy
 
 pytestmark = [pytest.mark.openbao, pytest.mark.parametrize("shared", ["shares"], indirect=True)]

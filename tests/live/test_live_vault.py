@@ -17,8 +17,8 @@ from kesdeploy import services
 from kesdeploy.clients.vault import Vault as Client
 from kesdeploy.errors import ServiceError
 from kesdeploy.home import Home
-from kesdeploy.keystores import FIELDS, Vault
-from kesdeploy.keystores.vault import door, opening
+from kesdeploy.keystores import FIELDS
+from kesdeploy.keystores.vault import Vault, door, opening
 from kesdeploy.keystores.vault.policy import kes_policy
 from kesdeploy.spec import load
 
