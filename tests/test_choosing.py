@@ -6,7 +6,8 @@ import pytest
 from core_fixtures import VAULT, World, spec_of, world
 
 from kesdeploy import __version__, choosing, protection
-from kesdeploy.errors import DataProtected
+from kesdeploy.errors import DataProtected, ImageError
+from kesdeploy.images import Chosen
 
 OLD, NEW = "2024-01-11T13-09-29Z", "2025-03-12T09-35-18Z"
 
@@ -62,6 +63,54 @@ def test_a_reference_of_the_users_goes_to_its_component_alone(here, monkeypatch)
     choosing.choose(here.deployment)
     assert asked[0]["overrides"] == {"kes": "example.org/k:1", "openbao": "example.org/v:1", "vault": "example.org/v:1"}
     assert asked[0]["components"] == ("kes", "minio")
+
+
+def _gives(monkeypatch, *digests: str) -> None:
+    """A registry whose tag stands for another image each time."""
+    left = list(digests)
+
+    def choose(_, *, overrides, **__):
+        digest = left.pop(0)
+        given = {name: overrides.get(name, f"r.example/{name}:7").partition("@")[0] for name in ("kes", "minio")}
+        return {
+            name: Chosen(name, reference, f"id-{name}-{digest}", digest, ("/x",), "7", sandbox=False, advisories=())
+            for name, reference in given.items()
+        }
+
+    monkeypatch.setattr("kesdeploy.images.choose", choose)
+
+
+def test_other_bytes_under_the_same_name_are_refused(here, monkeypatch):
+    first, second = (f"sha256:{n:064}" for n in (1, 2))
+    _gives(monkeypatch, first, second)
+    kept = choosing.choose(here.deployment)
+    here.want(images__pull="always")
+    with pytest.raises(ImageError, match=r"r\.example/kes:7 is not the image that this deployment ran") as error:
+        choosing.choose(here.deployment)
+    assert error.value.because.startswith(f"it was {first}, and is {second} now")
+    assert error.value.hint.endswith(f"kesdeploy up --set images.kes=r.example/kes:7@{second}")
+    assert here.deployment.state.value.images == kept
+
+
+def test_other_bytes_that_the_user_names_are_taken(here, monkeypatch):
+    first, second = (f"sha256:{n:064}" for n in (1, 2))
+    _gives(monkeypatch, first, second)
+    choosing.choose(here.deployment)
+    here.want(images__kes=f"r.example/kes:7@{second}", images__minio="elsewhere.example/minio:7")
+    assert {pinned.digest for pinned in choosing.choose(here.deployment).values()} == {second}
+    here.engine.known |= {f"id-{name}-{second}": None or here.engine for name in ("kes", "minio")}
+    assert choosing.choose(here.deployment), "it is settled: nobody is asked again"
+
+
+def test_the_environment_names_an_image_where_the_spec_does_not(here, monkeypatch):
+    choosing.choose(here.deployment)
+    asked = _asked(here, monkeypatch)
+    monkeypatch.setenv("KESDEPLOY_IMAGE_KES", f"example.org/mine:{NEW}")
+    assert choosing.foreseen(here.deployment)["kes"].reference == f"example.org/mine:{NEW}"
+    choosing.choose(here.deployment)
+    assert len(asked) == 1
+    here.want(images__kes=f"example.org/kes:{NEW}")
+    assert choosing.foreseen(here.deployment)["kes"].reference == f"example.org/kes:{NEW}"
 
 
 def test_never_back_to_what_cannot_read_the_keys(here):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
+from kesdeploy.catalogue import Source, catalogue, digest_of
 from kesdeploy.engines import EngineInfo, Image, Transfer
 from kesdeploy.errors import ImageError
-from kesdeploy.images import catalogue, choose
+from kesdeploy.images import choose
+from kesdeploy.references import by_digest, repository
 from kesdeploy.report import Silent
 
 KES = catalogue()["kes"].sources[0].reference
@@ -48,11 +51,14 @@ class Store:
         return self.local.get(reference)
 
     def pull(self, reference, *, stall, progress):
+        """What is asked for by digest is in `remote` by its tag."""
         with self.lock:
             self.pulled.append(reference)
         progress(Transfer(f"Trying to pull {reference}..."))
-        self.remote.get(reference, refuse)(progress, stall)
-        self.local[reference] = self._image(reference)
+        name, _, digest = reference.partition("@")
+        tag = next((r for r in self.remote if digest and repository(r) == name), reference)
+        self.remote.get(tag, refuse)(progress, stall)
+        self.local[reference] = replace(self._image(reference, digest or "sha256:00"), digests=(reference,))
         return self.local[reference]
 
     def import_image(self, root, reference, *, changes=()):
@@ -61,7 +67,13 @@ class Store:
         return self.local[reference]
 
     def tag(self, reference, new):
-        self.local[new] = self.local[reference]
+        self.local[new] = next(image for name, image in self.local.items() if reference in (name, image.id))
+
+
+def asked(reference):
+    """How the catalogue asks for one of its own: the digest says what it is."""
+    name = next(name for name, known in catalogue().items() if reference in {s.reference for s in known.sources})
+    return by_digest(reference, digest_of(name, Source(reference)))
 
 
 def refuse(progress, stall):
@@ -98,7 +110,7 @@ def test_sources_are_tried_in_order():
     second = catalogue()["kes"].sources[1].reference
     store = Store(MINIO, remote={second: give})
     assert pick(store, "release")["kes"].reference == second
-    assert store.pulled == [KES, second]
+    assert store.pulled == [asked(KES), asked(second)]
 
 
 def test_release_ends_with_the_real_situation_and_the_choices():
@@ -121,6 +133,70 @@ def test_a_reference_of_the_users_is_named_without_the_publishers_story(pull):
     assert "2026-09-11" not in caught.value.because
 
 
+def test_what_is_pulled_is_pinned_by_the_published_digest():
+    chosen = pick(Store(remote={KES: give, MINIO: give}), "release")
+    assert chosen["kes"].digest == catalogue()["kes"].digests[0].digest
+    assert chosen["kes"].reference == KES
+
+
+def test_a_mirror_is_taken_by_digest_alone():
+    """Its tag may be anything: what lies here under it counts only when it is the published image."""
+    mirror = next(s for s in catalogue()["minio"].sources if s.kind == "mirror")
+    with pytest.raises(ImageError):
+        pick(Store(KES, mirror.reference), "release", pull="never")
+    digest = digest_of("minio", mirror)
+    assert pick(Store(KES, mirror.reference, digest=digest), "release", pull="never")["minio"].digest == digest
+    store = Store(KES, remote={mirror.reference: give})
+    assert pick(store, "release")["minio"].reference == mirror.reference
+    assert store.pulled[-1] == by_digest(mirror.reference, digest)
+
+
+def test_what_is_here_by_digest_stands_over_a_tag():
+    second = catalogue()["minio"].sources[1]
+    exact = by_digest(second.reference, digest_of("minio", second))
+    chosen = pick(Store(KES, MINIO, exact), "release")
+    assert (chosen["minio"].id, chosen["minio"].reference) == (f"id-{exact}", second.reference)
+
+
+def test_a_digest_of_the_users_is_enforced_here_too():
+    given = f"my.registry/kes:1@sha256:{5:064}"
+    with pytest.raises(ImageError):
+        pick(Store(MINIO, "my.registry/kes:1"), "release", pull="never", overrides={"kes": given})
+    store = Store(MINIO, remote={"my.registry/kes:1": give})
+    assert pick(store, "release", overrides={"kes": given})["kes"].digest == f"sha256:{5:064}"
+
+
+@pytest.mark.parametrize("emulated", [False, True])
+def test_an_image_of_another_processor_is_refused_before_anything_starts(emulated, tmp_path, monkeypatch):
+    monkeypatch.setattr("kesdeploy.local_images.machine", lambda: "riscv64")
+    monkeypatch.setattr("kesdeploy.local_images._BINFMT", tmp_path)
+    report = Listening()
+    if emulated:
+        (tmp_path / "qemu-x86_64").touch()
+        assert pick(Store(KES, MINIO), "release", report=report)
+        assert any("it runs emulated" in note for note in report.notes)
+        return
+    with pytest.raises(ImageError, match="is for amd64, and this machine is riscv64") as error:
+        pick(Store(KES, MINIO), "release")
+    assert "podman pull --platform linux/riscv64" in error.value.hint
+
+
+def test_a_source_without_an_image_for_this_machine_is_not_asked(monkeypatch):
+    for module in ("images", "local_images"):
+        monkeypatch.setattr(f"kesdeploy.{module}.machine", lambda: "s390x")
+    store = Store(remote={KES: give})
+    with pytest.raises(ImageError, match="KES") as error:
+        pick(store, "release")
+    assert store.pulled == []
+    assert f"{KES}: no image for s390x is published" in error.value.because
+
+
+def test_refusals_are_told_with_what_they_mean():
+    with pytest.raises(ImageError) as error:
+        pick(Store(KES), "release")
+    assert f"{MINIO}: {UNAUTHORIZED} (no login helps: quay.io/minio is closed" in error.value.because
+
+
 def test_never_means_never():
     store = Store(remote={KES: give, MINIO: give})
     with pytest.raises(ImageError, match="KES"):
@@ -131,7 +207,7 @@ def test_never_means_never():
 def test_always_pulls_what_is_here():
     store = Store(KES, MINIO, remote={KES: give, MINIO: give})
     pick(store, "release", pull="always")
-    assert store.pulled == [KES, MINIO]
+    assert store.pulled == [asked(KES), asked(MINIO)]
 
 
 def test_an_override_is_the_only_source():

@@ -1,0 +1,96 @@
+"""Resolving on a real engine, from a registry of our own: digests, broken lines, silence."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kesdeploy import fetching, images, pulling
+from kesdeploy.engines import Engine
+from kesdeploy.engines.podman import Podman
+from kesdeploy.engines.podman_address import Address
+from kesdeploy.errors import ImageError
+from kesdeploy.own_images import wanted
+from kesdeploy.references import by_digest
+from kesdeploy.report import Silent
+from tests.engines.registry import QUAY, Registry, fresh_layer, registry
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def server(engine: Engine) -> Iterator[Registry]:
+    with registry(fresh_layer()) as running:
+        yield running
+
+
+@pytest.fixture
+def podman(server: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Podman]:
+    server.write_config(tmp_path / "registries.conf")
+    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "registries.conf"))
+    with closing(Podman(Address("", "test"))) as opened:
+        yield opened
+
+
+def _kes(podman: Podman, reference: str) -> images.Chosen:
+    found = images.choose(
+        podman, components=("kes",), mode="release", pull="missing", overrides={"kes": reference}, report=Silent()
+    )
+    return found["kes"]
+
+
+def test_an_image_by_tag_and_by_digest(server: Registry, podman: Podman):
+    """By tag the digest is told; by digest it is enforced, here and there, and the tag is its name."""
+    digest = server.add_index("mirror/kes", "7", fresh_layer(), "amd64", "arm64")
+    reference = f"{server.host}/mirror/kes:7"
+    first = _kes(podman, reference)
+    assert (first.reference, first.digest, first.version) == (reference, digest, "7")
+    asked = len(server.asked)
+    exact = _kes(podman, f"{reference}@{digest}")
+    assert (exact.id, exact.digest, len(server.asked)) == (first.id, digest, asked), "it is here: nobody is asked"
+    podman.remove_image(reference)
+    assert _kes(podman, f"{reference}@{digest}").id == first.id
+    found = podman.image(reference)
+    assert found
+    assert found.tags == (reference,)
+    with pytest.raises(ImageError) as error:
+        _kes(podman, f"{reference}@sha256:{5:064}")
+    assert "does not have the release under the published digest" in error.value.because
+    for name in (reference, by_digest(reference, digest)):
+        podman.remove_image(name)
+    server.lies = True
+    with pytest.raises(ImageError) as error:
+        _kes(podman, f"{reference}@{digest}")
+    assert "gave other bytes" in error.value.because
+    assert podman.image(reference) is None
+
+
+def test_a_layer_that_is_cut_off_is_fetched_again(server: Registry, podman: Podman, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fetching, "_FIRST_PAUSE", 0)
+    server.cut = 1
+    reference = f"{server.host}/cut/kes:1"
+    assert _kes(podman, reference).digest
+    assert server.cut == 0
+    podman.remove_image(reference)
+
+
+def test_a_registry_that_wants_a_login_says_how(server: Registry, podman: Podman):
+    server.refusal = QUAY
+    with pytest.raises(ImageError) as error:
+        _kes(podman, f"{server.host}/private/kes:1")
+    assert f"podman login {server.host}" in error.value.because
+
+
+def test_auto_asks_the_silent_and_the_willing_at_once(
+    server: Registry, podman: Podman, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pulling, "SILENCE", 1.5)
+    server.silent = True
+    begun = time.monotonic()
+    asked = {name: wanted(name, {name: f"{server.host}/{name}:1"}) for name in ("kes", "minio")}
+    refusals = pulling.race(podman, asked, Silent())
+    assert refusals
+    assert "said nothing" in refusals[0]
+    assert time.monotonic() - begun < 4
