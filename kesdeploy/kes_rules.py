@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from urllib.parse import urlsplit
 
 from pydantic_core import PydanticCustomError
 
@@ -17,6 +18,23 @@ from kesdeploy.objections import UNSHOWN
 DISABLED = "disabled"
 _SEVERAL = re.compile(r"(/v1/(key|policy|identity)/)\*/(.*)")
 _VERBS = {"key": ("create", "generate", "decrypt"), "policy": ("describe", "read"), "identity": ("describe", "list")}
+
+
+def proxy(value: str) -> str:
+    """An HTTP proxy as Go takes it from HTTPS_PROXY, but without a login, which every look at the container shows."""
+    url = urlsplit(value)
+    if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/") or url.query:
+        raise PydanticCustomError(UNSHOWN, "a proxy is written http://HOST:PORT, as in http://proxy.example.org:3128")
+    if url.username or url.password:
+        raise PydanticCustomError(
+            UNSHOWN,
+            "whoever may look at containers would see the proxy's login; use one that needs none",
+        )
+    if url.hostname == "localhost" or url.hostname.startswith("127.") or url.hostname == "::1":
+        raise ValueError("KES runs in a pod, where that address is the pod itself; let the proxy listen on another")
+    if url.port is None:
+        raise ValueError("its port is missing, as in http://proxy.example.org:3128")
+    return value.rstrip("/")
 
 
 def name(value: str) -> str:

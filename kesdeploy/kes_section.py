@@ -39,6 +39,7 @@ def _some_time(value: str) -> str:
 Pattern = Annotated[str, AfterValidator(kes_rules.pattern)]
 Identity = Annotated[str, AfterValidator(kes_rules.identity)]
 Admin = Annotated[str, AfterValidator(kes_rules.admin)]
+Proxy = Annotated[str, AfterValidator(kes_rules.proxy)]
 Prefix = Annotated[str, AfterValidator(_prefix)]
 Timeout = Annotated[Duration, AfterValidator(_some_time)]
 
@@ -93,6 +94,8 @@ class Kes(Section):
     api: dict[str, Route] = Field(default_factory=dict)
     cache: Cache = Cache()
     log: Log = Log()
+    proxy: Proxy | None = None
+    """The HTTP proxy through which KES reaches its KMS. Left out: none, whatever the environment says."""
 
     @property
     def identities(self) -> tuple[tuple[str, str], ...]:

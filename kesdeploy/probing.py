@@ -107,7 +107,7 @@ def _alone(spec: Spec, key: str) -> Spec:
             "keystore": keystores.of(spec).spelt_out(spec),
             "key_name": key,
             "network": Network(kes_port=_free_port()),
-            "kes": Kes(key_prefix=spec.kes.key_prefix),
+            "kes": Kes(key_prefix=spec.kes.key_prefix, proxy=spec.kes.proxy),
             "minio": Minio(),
         }
     )

@@ -43,6 +43,11 @@ class KeystoreFields(Section):
 
     kind: ClassVar[str]
 
+    @property
+    def beyond(self) -> bool:
+        """Whether a KES of ours leaves its pod to reach it."""
+        return True
+
     def complaints(self, spec: Spec) -> tuple[Problem, ...]:  # noqa: ARG002
         """What this KMS has against the rest of the spec, as key names. Each begins with its path."""
         return ()
@@ -252,6 +257,8 @@ def load_tree(tree: dict[str, Any], overrides: Mapping[str, Any], kinds: Kinds, 
         problems.extend(complaints(spec.kes, spec.key_names))
     if spec and keystore:
         problems.extend(keystore.complaints(spec))
+        if spec.kes.proxy and not keystore.beyond:
+            problems.append(Problem("spec", f"kes.proxy: no KES of ours reaches {keystore.kind!r} through a network"))
     problems.extend(variables.unreplaced(tree, problems))
     if problems or spec is None:
         raise SpecError(f"{where} has {_count(problems)}", found=tuple(problems), hint=_next_step(where))

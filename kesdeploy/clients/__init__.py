@@ -39,16 +39,23 @@ class Door:
 
     `ca`: the only trusted authority (None: the public ones). `pair`: client certificate and key.
     `called`: the name that its certificate has to be valid for, where that is not the address.
-    `timeout` is in seconds, for connecting and for each read. Proxies of the environment are never used. Safe to share
-    between threads; connections are kept alive.
+    `timeout` is in seconds, for connecting and for each read. Proxies of the environment are never used, only `proxy`.
+    Safe to share between threads; connections are kept alive.
     """
 
     def __init__(
-        self, address: str, *, ca: Path | None, pair: Pair | None = None, timeout: float = 15, called: str = ""
+        self,
+        address: str,
+        *,
+        ca: Path | None,
+        pair: Pair | None = None,
+        timeout: float = 15,
+        called: str = "",
+        proxy: str | None = None,
     ) -> None:
         self.address = address.rstrip("/")
         self.timeout = timeout
-        self.pool = _pool(ca, pair, timeout, called)
+        self.pool = _pool(ca, pair, timeout, called, proxy)
 
     def ask(
         self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -122,11 +129,13 @@ def served_certificate(host: str, port: int, *, timeout: float, client: Pair | N
     return ssl.DER_cert_to_PEM_cert(der).encode()
 
 
-def _pool(ca: Path | None, pair: Pair | None, timeout: float, called: str) -> PoolManager:
+def _pool(ca: Path | None, pair: Pair | None, timeout: float, called: str, proxy: str | None) -> PoolManager:
     import urllib3
 
     limits = urllib3.Timeout(connect=timeout, read=timeout)
     named: dict[str, Any] = {"server_hostname": called} if called else {}
+    if proxy:
+        return urllib3.ProxyManager(proxy, timeout=limits, maxsize=4, ssl_context=client_context(ca, pair), **named)
     if ca is None and pair is None:
         return urllib3.PoolManager(timeout=limits, maxsize=4, **named)
     return urllib3.PoolManager(timeout=limits, maxsize=4, ssl_context=client_context(ca, pair), **named)

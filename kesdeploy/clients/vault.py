@@ -57,10 +57,10 @@ class Vault:
 
     `ca` is the only authority trusted; without one, the public roots that requests ships. `pair`: client certificate
     and key, read at once. `timeout` is in seconds.
-    Nothing comes from the environment: no VAULT_ variable, no ~/.vault-token, no proxy.
+    Nothing comes from the environment: no VAULT_ variable, no ~/.vault-token, no proxy but `proxy`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         address: str,
         *,
@@ -69,10 +69,12 @@ class Vault:
         token: str = "",
         namespace: str = "",
         timeout: float = 15.0,
+        proxy: str | None = None,
     ) -> None:
         self.address = address.rstrip("/")
         self._ca, self._token, self._namespace, self._timeout = ca, token, namespace, timeout
         self._context = client_context(ca, pair) if pair else None
+        self._proxy = proxy
 
     def __repr__(self) -> str:
         return f"Vault({self.address!r})"
@@ -248,6 +250,8 @@ class Vault:
         session = Session()
         session.trust_env = False
         session.verify = str(self._ca) if self._ca else True
+        if self._proxy:
+            session.proxies = {"https": self._proxy}
         if self._context:
             session.mount("https://", _showing(self._context))
         adapter: Any = adapters.RawAdapter
@@ -293,5 +297,8 @@ def _showing(context: ssl.SSLContext) -> HTTPAdapter:
     class Showing(HTTPAdapter):
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             super().init_poolmanager(*args, **kwargs, ssl_context=context)
+
+        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+            return super().proxy_manager_for(*args, **kwargs, ssl_context=context)
 
     return Showing()

@@ -22,6 +22,7 @@ class FsFields(KeystoreFields):
     """Nothing to choose: the keys lie in the deployment's folder `kes/`."""
 
     kind: ClassVar[str] = "fs"
+    beyond: ClassVar[bool] = False
 
 
 class Fs:

@@ -44,8 +44,9 @@ def opened(work: Work, title: str, endpoint: str, ca: str | None) -> Door:
 
     section = f"keystore.{work.spec.kms}"
     file, timeout = authority(ca, f"{section}.ca"), min(work.timeout, PATIENCE)
-    answers(endpoint, title, f"{section}.endpoint", ca=file, timeout=timeout)
-    return Door(endpoint, ca=file, timeout=timeout)
+    proxy = work.spec.kes.proxy
+    answers(endpoint, title, f"{section}.endpoint", ca=file, timeout=timeout, proxy=proxy)
+    return Door(endpoint, ca=file, timeout=timeout, proxy=proxy)
 
 
 def take(door: Door, step: Step, *, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,7 +54,9 @@ def authority(path: str | None, key: str) -> Path | None:
     return file
 
 
-def answers(address: str, what: str, key: str, *, ca: Path | None = None, timeout: float = 10) -> Answer:
+def answers(
+    address: str, what: str, key: str, *, ca: Path | None = None, timeout: float = 10, proxy: str | None = None
+) -> Answer:
     """Any answer at this address, over TLS that holds. ServiceError with status 0 when there is none.
 
     what: the KMS in the user's words. key: where the address stands in the spec.
@@ -62,11 +65,21 @@ def answers(address: str, what: str, key: str, *, ca: Path | None = None, timeou
 
     refuse_loopback(address, key)
     try:
-        return Door(address, ca=ca, timeout=timeout).ask("GET", "/")
+        return Door(address, ca=ca, timeout=timeout, proxy=proxy).ask("GET", "/")
     except ServiceError as error:
         raise ServiceError(
-            f"{what} cannot be reached at {address}", because=error.because, hint=_next(error.because, address, key)
+            f"{what} cannot be reached at {address}",
+            because=error.because,
+            hint=_next(error.because, address, key) + unused_proxy(proxy),
         ) from error
+
+
+def unused_proxy(proxy: str | None) -> str:
+    """The end of a hint, where the shell's own programs would go through a proxy, and KES does not; else empty."""
+    name = next((name for name in ("HTTPS_PROXY", "https_proxy") if os.environ.get(name)), "")
+    if proxy:
+        return f"; or is kes.proxy the wrong one? {proxy}"
+    return f"; through the proxy of your shell, only when told: --set kes.proxy=${name}" if name else ""
 
 
 def _next(because: str, address: str, key: str) -> str:

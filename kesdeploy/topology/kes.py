@@ -17,10 +17,10 @@ from kesdeploy.topology.names import (
     KES_CONFIG,
     KES_LEAF,
     KES_PORT,
-    NO_PROXY,
     OPERATOR,
     POD,
     container_name,
+    proxied,
 )
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _container(spec: Spec, site: Site, keystore: Contribution) -> Resource:
             Mount(site.path("config/kes"), "/config"),
             *keystore.mounts,
         ),
-        environment={**NO_PROXY, **keystore.environment},
+        environment={**proxied(spec), **keystore.environment},
         data=keystore.data,
         uses=uses,
         reloads=tuple(address for address in uses if address not in keystore.restarts),

@@ -22,6 +22,16 @@ CLIENT, OPERATOR = "identity/minio", "identity/operator"
 NO_PROXY = {"NO_PROXY": "*", "no_proxy": "*"}
 
 
+def proxied(spec: Spec) -> dict[str, str]:
+    """KES's environment: through a proxy only what the user wants there, and never what is inside."""
+    if not spec.kes.proxy:
+        return NO_PROXY
+    parts = ("kes-server", "minio-server", "vault")
+    inside = ",".join(("localhost", "127.0.0.1", "::1", *(container_name(spec.name, part) for part in parts)))
+    through = dict.fromkeys(("HTTPS_PROXY", "https_proxy"), spec.kes.proxy)
+    return {**through, **dict.fromkeys(NO_PROXY, inside)}
+
+
 def pod_name(name: str) -> str:
     return f"minio-kes-{name}"
 

@@ -11,6 +11,7 @@ import pytest
 from aws_server import REGION, AwsServer, Key, policy
 from commandline import RELEASE, engine_holds, inspect, podman
 from objects import Objects
+from tunnel import Tunnel
 
 from kesdeploy import pki
 from kesdeploy.keystores import FIELDS
@@ -178,7 +179,11 @@ def test_the_gate_catches_what_no_preflight_can(cli: Cli, aws: AwsServer) -> Non
     assert cli.container("minio-server") not in "".join(engine_holds(cli.name)), "MinIO was started without its key"
 
 
-def test_new_credentials_and_a_new_authority_are_taken_up(cli: Cli, tmp_path: Path, aws: AwsServer, kes: Key) -> None:
+def test_new_credentials_a_new_authority_and_a_proxy_are_taken_up(
+    cli: Cli, tmp_path: Path, aws: AwsServer, kes: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The shell's own is nobody's: there is none at that address.
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     ca = tmp_path / "ca.pem"
     ca.write_bytes(aws.authority.cert_pem)
     cli(*flags(cli, aws, f"--set=keystore.aws.ca={ca}"), env=kes.environment)
@@ -194,3 +199,14 @@ def test_new_credentials_and_a_new_authority_are_taken_up(cli: Cli, tmp_path: Pa
     )
     assert ("restart", "container/kes-server") in cli.again().changes
     objects.assert_intact()
+
+    tunnel = Tunnel(aws.host)
+    try:
+        changes = cli.again("--set", f"kes.proxy={tunnel.url}").changes
+        assert [change for change in changes if change[0] == "replace"] == [("replace", "container/kes-server")]
+        tunnel.asked.clear()
+        cli("verify", "--restart")
+        assert set(tunnel.asked) == {aws.endpoint}, "KES reads its key through the proxy, and MinIO asks KES without"
+    finally:
+        tunnel.stop()
+    assert cli("verify", "--restart", expect=None).code in (6, 7), "there is no other way"

@@ -88,11 +88,10 @@ class Aws(Outside):
 
     def prove(self, work: Work) -> None:
         fields = _fields(work.spec)
-        place = Place(
-            fields.host, fields.region, authority(fields.ca, "keystore.aws.ca"), min(work.timeout, _LONGEST_WAIT)
-        )
+        ca, timeout = authority(fields.ca, "keystore.aws.ca"), min(work.timeout, _LONGEST_WAIT)
+        place = Place(fields.host, fields.region, ca, timeout, work.spec.kes.proxy)
         key = f"keystore.aws.{'endpoint' if fields.endpoint else 'region'}"
-        answers(f"https://{place.host}", "AWS Secrets Manager", key, ca=place.ca, timeout=place.timeout)
+        answers(f"https://{place.host}", "AWS Secrets Manager", key, ca=ca, timeout=timeout, proxy=place.proxy)
         login = self._login(work)
         if login is None:
             work.report.note("KES uses the credentials that it finds in its container; its first key proves them")

@@ -41,12 +41,16 @@ class Login:
 
 @dataclass(frozen=True)
 class Place:
-    """Where to ask. `ca`: the only trusted authority; None: the public ones. `timeout` is in seconds."""
+    """Where to ask. `ca`: the only trusted authority; None: the public ones. `timeout` is in seconds.
+
+    proxy: the one that KES goes through.
+    """
 
     host: str
     region: str
     ca: Path | None
     timeout: float
+    proxy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def may_read(place: Place, login: Login, secret: str, grant: str) -> None:
     from kesdeploy.clients import Door
 
     body = json.dumps({"SecretId": secret, "VersionStage": _NO_VERSION}).encode()
-    door = Door(f"https://{place.host}", ca=place.ca, timeout=place.timeout)
+    door = Door(f"https://{place.host}", ca=place.ca, timeout=place.timeout, proxy=place.proxy)
     answer = door.ask("POST", "/", body=body, headers=signed(place, login, body))
     refusal = refused(answer)
     if answer.status not in SUCCESS and refusal.code != "ResourceNotFoundException":

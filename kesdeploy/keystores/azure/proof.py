@@ -36,8 +36,10 @@ def prove(work: Work, client_secret: str) -> None:
 
     fields = _fields(work)
     ca, timeout = authority(fields.ca, "keystore.azure.ca"), min(work.timeout, LONGEST)
-    answers(fields.endpoint, "your Key Vault", "keystore.azure.endpoint", ca=ca, timeout=timeout)
-    _check_tenant(fields, Door(fields.endpoint, ca=ca, timeout=timeout).ask("GET", f"/secrets?api-version={API}"))
+    proxy = work.spec.kes.proxy
+    answers(fields.endpoint, "your Key Vault", "keystore.azure.endpoint", ca=ca, timeout=timeout, proxy=proxy)
+    door = Door(fields.endpoint, ca=ca, timeout=timeout, proxy=proxy)
+    _check_tenant(fields, door.ask("GET", f"/secrets?api-version={API}"))
     if not fields.credentials:
         work.report.warn(
             "KES logs in as what Azure makes of the machine that it runs on: only its first key proves that this works"
@@ -128,6 +130,9 @@ def _client(work: Work, client_secret: str) -> Iterator[SecretClient | None]:
         "connection_timeout": timeout,
         "read_timeout": timeout,
         "retry_total": 0,
+        # As KES: through no proxy of the user's shell.
+        "use_env_settings": False,
+        **({"proxies": {"https": work.spec.kes.proxy}} if work.spec.kes.proxy else {}),
     }
     login = ClientSecretCredential(
         fields.credentials.tenant_id,

@@ -13,7 +13,7 @@ from kesdeploy.errors import ServiceError
 from kesdeploy.keystores.extras import warn_unproven
 from kesdeploy.keystores.gcp.fields import GcpFields
 from kesdeploy.keystores.gcp.refusals import no_token, refusal
-from kesdeploy.keystores.reaching import authority
+from kesdeploy.keystores.reaching import authority, unused_proxy
 
 if TYPE_CHECKING:
     from kesdeploy.clients import Answer, Door
@@ -56,14 +56,15 @@ def prove(work: Work, account: Account | None) -> None:
 def _door(work: Work) -> Door:
     from kesdeploy.clients import Door
 
-    door = Door(SECRETS, ca=authority(_fields(work).ca, "keystore.gcp.ca"), timeout=min(work.timeout, LONGEST))
+    ca, proxy = authority(_fields(work).ca, "keystore.gcp.ca"), work.spec.kes.proxy
+    door = Door(SECRETS, ca=ca, timeout=min(work.timeout, LONGEST), proxy=proxy)
     try:
         door.ask("GET", "/")
     except ServiceError as error:
         behind = (
             "; where a proxy opens TLS, keystore.gcp.ca names its authority" if "certificate" in error.because else ""
         )
-        hint = f"can this machine reach Google? curl -v {SECRETS}{behind}"
+        hint = f"can this machine reach Google? curl -v {SECRETS}{behind}{unused_proxy(proxy)}"
         raise ServiceError("Google's Secret Manager cannot be reached", because=error.because, hint=hint) from error
     return door
 

@@ -50,6 +50,7 @@ Endpoints = Annotated[tuple[Endpoint, ...], BeforeValidator(_several), Field(min
 
 class KesFields(KeystoreFields):
     kind: ClassVar[str] = "kes"
+    beyond: ClassVar[bool] = False
 
     endpoints: Endpoints
     """Its address, https://HOST:PORT. Several are servers with the same keys: MinIO takes one that answers."""

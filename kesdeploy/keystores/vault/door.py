@@ -84,6 +84,7 @@ def vault(work: Work, *, token: str = "", namespace: str | None = None) -> Vault
             token=token,
             namespace=names.namespace(work.spec) if namespace is None else namespace,
             timeout=REQUEST,
+            proxy=work.spec.kes.proxy,
         )
 
 
@@ -179,7 +180,8 @@ def _quick(work: Work) -> Door:
 
     try:
         with pair.files(work) as shown:
-            return Door(names.address(work.spec), ca=authority(work), pair=shown, timeout=QUICK)
+            at, proxy = names.address(work.spec), work.spec.kes.proxy
+            return Door(at, ca=authority(work), pair=shown, timeout=QUICK, proxy=proxy)
     except OSError as error:
         raise ServiceError("the CA's file cannot be read", because=str(error)) from error
 

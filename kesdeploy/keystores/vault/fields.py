@@ -141,6 +141,10 @@ class VaultFields(KeystoreFields):
         return self
 
     @property
+    def beyond(self) -> bool:
+        return not self.managed
+
+    @property
     def managed(self) -> bool:
         """Whether kesdeploy runs it."""
         return not self.address

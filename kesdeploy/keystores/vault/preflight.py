@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kesdeploy.errors import ServiceError
-from kesdeploy.keystores.reaching import authority, refuse_loopback
+from kesdeploy.keystores.reaching import authority, refuse_loopback, unused_proxy
 from kesdeploy.keystores.vault import door, entry, names, pair, transit
 from kesdeploy.keystores.vault.policy import check_rights
 
@@ -75,4 +75,4 @@ def _next(work: Work, because: str) -> str:
         return "keystore.vault.ca: the PEM file of the CA that signed it; the address: a name in its certificate"
     if "WRONG_VERSION_NUMBER" in because:
         return "it does not speak TLS there, and keys must not travel in the clear: tls_cert_file of its listener"
-    return f"is it running there? curl -k https://{urlsplit(names.address(work.spec)).netloc}/v1/sys/health"
+    return f"is it running there? curl -k https://{urlsplit(names.address(work.spec)).netloc}/v1/sys/health{unused_proxy(work.spec.kes.proxy)}"
