@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from kesdeploy import doctor, keystores, opening, topology
 from kesdeploy.doctor import Change, Finding, Step, Verdict
-from kesdeploy.errors import Problem
+from kesdeploy.errors import Problem, SpecError, UsageError
 from kesdeploy.opening import Wish
 from kesdeploy.result import Result
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kesdeploy.console import Console
 
 
@@ -32,18 +34,39 @@ class Where:
         published = topology.published(spec, keystores.of(spec))
         return tuple(port + self.offset for port in published.values()), spec.network.bind
 
+    def ports_as_far_as_known(self) -> tuple[tuple[int, ...], str]:
+        """The same for a report, which is written about a spec that cannot be read, too."""
+        try:
+            return self.ports()
+        except SpecError:
+            return replace(self, name="").ports()
 
-def checkup(console: Console, where: Where, *, fix: bool, undo: bool, yes: bool) -> Result:
-    """Every finding; exit code 7 when one of them is FAIL. `fix` writes only what was shown and agreed to."""
+
+def checkup(
+    console: Console,
+    where: Where,
+    *,
+    fix: bool = False,
+    undo: bool = False,
+    yes: bool = False,
+    report: Path | None = None,
+) -> Result:
+    """Every finding; exit code 7 when one of them is FAIL. `fix` writes only what was shown and agreed to.
+
+    report: an archive of everything for a bug report, see `bundle`.
+    """
     if undo:
         return _taken_back()
-    ports, ip = where.ports()
+    _refuse_report(report, fix=fix)
+    ports, ip = where.ports() if not report else where.ports_as_far_as_known()
 
     def examine() -> tuple[Finding, ...]:
         return doctor.examine(where.engine, ports=ports, ip=ip, name=where.name)
 
     with console.step("look at this machine and its engine"):
         findings = examine()
+    if report:
+        return _reported(console, where, findings, report)
     if not fix:
         return _result(findings, ())
     mended = doctor.mend(findings, allowed=lambda change: _agreed(console, change, yes=yes), again=examine)
@@ -54,6 +77,22 @@ def checkup(console: Console, where: Where, *, fix: bool, undo: bool, yes: bool)
     # A service that runs already has read its configuration: only its restart lets one look again.
     again = (f"now type: {mended.restart}; then: kesdeploy doctor",) if mended.restart else ()
     return _result(mended.findings, (*done, *again))
+
+
+def _refuse_report(report: Path | None, *, fix: bool) -> None:
+    if report and fix:
+        raise UsageError("--report tells how it is, and --fix changes it", hint="one after the other")
+    if report and report.exists():
+        raise UsageError(f"{report} is there already", hint=f"another name, or: rm {report}")
+
+
+def _reported(console: Console, where: Where, findings: tuple[Finding, ...], report: Path) -> Result:
+    from kesdeploy import bundle
+
+    with console.step("gather the report, without secrets"):
+        inside = bundle.write(report, [asdict(finding) for finding in findings], where.name, where.engine)
+    told = (f"wrote {report}: {len(inside)} files, without secrets", f"look through it first: tar xzf {report}")
+    return _result(findings, told)
 
 
 def _taken_back() -> Result:

@@ -18,7 +18,7 @@ PACKAGE = "kesdeploy"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__", "cli", "cli.*"),
     ("confirming",),
-    ("asking", "checkup", "importing", "importing.*"),
+    ("asking", "bundle", "checkup", "importing", "importing.*"),
     ("wizard", "interview", "lacking"),
     ("console", "complaint", "hidden", "live", "prompt", "blocks", "terminal"),
     ("recredential", "rotation", "certificates", "autostart"),
@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "probing",
     ),
     ("opening", "choosing", "clash", "handover", "doctor", "doctor.*"),
-    ("apply", "verify", "strangers", "traffic"),
+    ("apply", "verify", "strangers", "traffic", "withheld"),
     ("containers", "observe", "gate", "ensure", "keys"),
     ("filled", "fingerprints", "identities", "loss", "proven", "services", "kes_log", "validity", "brought"),
     ("drives", "boot", "boot.*"),

@@ -22,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
 def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Apply what is safe and can be undone.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take back what --fix wrote.")] = False,
+    report: o.Report = None,
     name: o.ThatDeployment = "",
     port_offset: o.PortOffset = 0,
     engine: o.Engine = "auto",
@@ -34,6 +35,6 @@ def doctor(
     def work(console: Console) -> Result:
         from kesdeploy.checkup import Where, checkup
 
-        return checkup(console, Where(name, port_offset, engine), fix=fix, undo=undo, yes=yes)
+        return checkup(console, Where(name, port_offset, engine), fix=fix, undo=undo, yes=yes, report=report)
 
     run("doctor", work, views.examined, json=json, verbose=verbose)

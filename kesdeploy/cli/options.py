@@ -40,6 +40,10 @@ ThatDeployment = Annotated[
         "-n", "--name", help="Look at the ports of this one.", autocompletion=_deployments, show_default=False
     ),
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", help="Write FILE (.tar.gz) for a bug report, without any secret.", show_default=False),
+]
 Config = Annotated[
     Path | None, typer.Option("--config", help="A spec file (default: the deployment's own).", show_default=False)
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import tarfile
 import threading
 from collections import Counter
 from pathlib import Path
@@ -83,6 +84,7 @@ def test_no_secret_is_seen(cli: Cli, kms: str, tmp_path: Path) -> None:
         said.append(cli(*up, "--json", "-v", "--yes", *cli.ports))
         said += [cli(command) for command in ("status", "plan", "render", "logs")]
         said += [cli(command, "--json") for command in ("status", "verify", "render", "logs", "stop", "start")]
+        said.append(cli("doctor", "--report", str(tmp_path / "report.tar.gz"), expect=None))
     hidden = secrets_of(cli)
     assert hidden["root-password"] == PASSWORD
     assert len(hidden) >= (5 if kms == "fs" else 6), sorted(hidden)
@@ -93,12 +95,22 @@ def test_no_secret_is_seen(cli: Cli, kms: str, tmp_path: Path) -> None:
         "what the engine knows": engine_says(cli),
         "state.json": cli.read("state.json"),
         "kesdeploy.yaml": cli.read("kesdeploy.yaml"),
+        "the report of doctor": reported(tmp_path / "report.tar.gz"),
     }
     leaks = [
         f"{name} in {place}" for place, text in places.items() for name, value in hidden.items() if core(value) in text
     ]
     assert leaks == []
     assert readable_by_others(cli, hidden) == []
+
+
+def reported(file: Path) -> str:
+    """Everything in the archive; what the engine and the containers said must be there."""
+    with tarfile.open(file) as tar:
+        found = {name: stream.read().decode() for name in tar.getnames() if (stream := tar.extractfile(name))}
+    assert len([name for name in found if "/inspect/" in name]) >= 3
+    assert all(text for name, text in found.items() if "/logs/" in name)
+    return "\n".join(found.values())
 
 
 def core(secret: str) -> str:
