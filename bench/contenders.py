@@ -94,7 +94,9 @@ class Kesdeploy:
         return wall((*KESDEPLOY, command, "-n", self.name, *flags), self._env())
 
     def _env(self) -> dict[str, str]:
-        return {**os.environ, "KESDEPLOY_HOME": str(self.parent)}
+        # Compiled, as pip leaves what it installs.
+        compiled = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        return {**compiled, "KESDEPLOY_HOME": str(self.parent)}
 
 
 @dataclass(frozen=True)
