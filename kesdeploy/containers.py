@@ -95,6 +95,7 @@ def _create(deployment: Deployment, resource: Resource) -> None:
             mounts=body.mounts,
             labels=labels(deployment, resource),
             restart=body.restart or RESTART,
+            serves=body.serves or (),
             stop_timeout=body.stop_timeout,
         )
     )

@@ -145,6 +145,8 @@ class Container:
     stop_timeout: int = 10
     restart: str | None = None
     """The engine's restart policy; None for the usual one."""
+    serves: tuple[int, ...] | None = None
+    """Those of the pod's ports (inside) that it listens on."""
 
 
 @dataclass(frozen=True)

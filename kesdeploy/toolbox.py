@@ -52,10 +52,10 @@ def run_tool(tool: str, wish: Wish, arguments: Sequence[str], report: Reporter) 
         with tempfile.TemporaryDirectory(prefix="kesdeploy-", dir=home.root) as folder:
             inside = _credentials(tool, deployment, Path(folder))
             argv = [
-                *deployment.engine.run_args(topology.pod_name(home.name)),
+                *deployment.engine.run_args(server.name),
                 *_flags(deployment, folder, inside, pick.entrypoint),
             ]
-            return foreground.run([*argv, pick.id, *_prefix(tool, deployment.spec), *arguments])
+            return foreground.run([*argv, pick.id, *pick.entrypoint[1:], *_prefix(tool, deployment.spec), *arguments])
 
 
 def _refuse_unseen(tool: str, arguments: Sequence[str]) -> None:
@@ -105,17 +105,7 @@ def _kes_login(deployment: Deployment, folder: Path) -> dict[str, str]:
 def _flags(deployment: Deployment, folder: str, environment: dict[str, str], entrypoint: Sequence[str]) -> list[str]:
     here = str(Path.cwd())
     user = "0:0" if deployment.engine.info().rootless else deployment.home.owner()
-    # Only what is mounted may be written to: a file that mc puts anywhere else would be gone with the container.
-    flags = [
-        "--read-only",
-        "--read-only-tmpfs=false",
-        "--user",
-        user,
-        "--entrypoint",
-        json.dumps(list(entrypoint)),
-        "-v",
-        f"{folder}:/kesdeploy:z",
-    ]
+    flags = ["--user", user, "--entrypoint", entrypoint[0], "-v", f"{folder}:/kesdeploy:z"]
     # A shared label on a whole home folder would change the user's machine: the current folder is mounted as it is.
     flags += ["-v", f"{here}:{here}", "-w", here] if here != "/" else []
     flags += ["-t"] if foreground.on_terminal() else []

@@ -152,8 +152,8 @@ class MemoryEngine:
     def wait(self, name: str, *, timeout: float) -> int | None:
         return self._containers[name].exit_code
 
-    def run_args(self, pod: str) -> tuple[str, ...]:
-        return ("podman", "run", "--rm", "-i", "--pod", pod)
+    def run_args(self, beside: str) -> tuple[str, ...]:
+        return ("podman", "run", "--rm", "-i", "--beside", beside)
 
     def close(self) -> None:
         self.calls.append(("close",))

@@ -35,7 +35,11 @@ class Mount:
 
 @dataclass(frozen=True)
 class PodSpec:
-    """Containers that share a network namespace. `hosts` are extra names, as (name, address)."""
+    """Containers that find each other by their names, and publish these ports between them.
+
+    Whether they share one network namespace is the engine's affair. hosts: extra names, as (name, address); an address
+    of the loopback is a member, by the name of its container.
+    """
 
     name: str
     ports: tuple[Port, ...] = ()
@@ -45,7 +49,10 @@ class PodSpec:
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """One container. `user` is `uid:gid` as seen inside; `stop_timeout` is in seconds."""
+    """One container. `user` is `uid:gid` as seen inside; `stop_timeout` is in seconds.
+
+    serves: those of the pod's ports (inside) that it listens on.
+    """
 
     name: str
     pod: str
@@ -58,6 +65,7 @@ class ContainerSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     restart: str = "unless-stopped"
     stop_timeout: int = 10
+    serves: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -232,8 +240,11 @@ class Engine(Protocol):
     def wait(self, name: str, *, timeout: float) -> int | None:
         """The exit code once it has exited, or None after `timeout` seconds."""
 
-    def run_args(self, pod: str) -> tuple[str, ...]:
-        """The engine's own command line, up to and including its flags for a one-shot container with stdin in `pod`."""
+    def run_args(self, beside: str) -> tuple[str, ...]:
+        """The engine's own command line for a one-shot container with stdin, in the network of the container `beside`.
+
+        It may write to mounts alone: what it put anywhere else would be gone with it. EngineError without that command.
+        """
 
     def close(self) -> None:
         """Give back what was opened for this command (a service that was started for it ends here)."""

@@ -28,7 +28,9 @@ def open_engine(choice: str = "auto", recorded: str | None = None) -> Engine:
         )
     wanted = recorded or choice
     if wanted == "docker":
-        raise _podman_only()
+        from kesdeploy.engines.docker import Docker
+
+        return Docker.open()
     return _podman(wanted)
 
 

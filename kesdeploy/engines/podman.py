@@ -55,9 +55,11 @@ class Podman(PodmanPods):
         if self._companion:
             self._companion.close()
 
-    def run_args(self, pod: str) -> tuple[str, ...]:
+    def run_args(self, beside: str) -> tuple[str, ...]:
         url = () if self._is_local_cli() else ("--url", self._url)
-        return ("podman", *url, "run", "--rm", "-i", "--pod", pod)
+        found = self.container(beside)
+        pod = ("--pod", found.pod) if found and found.pod else ("--network", f"container:{beside}")
+        return ("podman", *url, "run", "--rm", "-i", *pod, "--read-only", "--read-only-tmpfs=false")
 
     def _is_local_cli(self) -> bool:
         """Whether a plain `podman` sees the same containers without any service."""

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from podman.api.client import APIResponse
+    from requests import Response
 
 _HEADER = 8
 _PIECE = 65536
 _STREAMS = {1: "stdout", 2: "stderr"}
 
 
-def chunks(response: APIResponse, what: str, deadline: float | None = None, *, who: str = "Podman") -> Iterator[bytes]:
+def chunks(
+    response: APIResponse | Response, what: str, deadline: float | None = None, *, who: str = "Podman"
+) -> Iterator[bytes]:
     """Bytes as they come. `deadline` is on time.monotonic's clock."""
     with translated(what, who):
         try:

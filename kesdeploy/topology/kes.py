@@ -178,6 +178,7 @@ def _container(spec: Spec, site: Site, keystore: Contribution) -> Resource:
         environment={**proxied(spec), **keystore.environment},
         data=keystore.data,
         uses=uses,
+        serves=(KES_PORT,),
         reloads=tuple(address for address in uses if address not in keystore.restarts),
     )
     return Resource(KES, container, (POD, *uses, *keystore.needs))

@@ -103,6 +103,7 @@ def container(spec: Spec, site: Site, kes: KesSide, fingerprints: tuple[str, ...
         environment={**NO_PROXY, "MINIO_CONFIG_ENV_FILE": "/config/minio"},
         data=("minio",) if drives == 1 else tuple(f"minio/d{n}" for n in range(1, drives + 1)),
         uses=uses,
+        serves=(S3_PORT, CONSOLE_PORT),
         # Certificates that have a key: the CA it reads at its start alone. Without any of them, it dies of a SIGHUP.
         reloads=(*leaf, *kes.reloads),
     )

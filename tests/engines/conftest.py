@@ -15,6 +15,7 @@ from kesdeploy.engines import ContainerSpec, Engine, Mount, PodSpec, Port
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.errors import EngineError
 from kesdeploy.sandbox.rootfs import RootFs, libraries
+from tests.dockerd import docker_here
 
 PROGRAMS = ("sh", "sleep", "cat", "perl", "touch", "id", "env")
 LABEL = "kesdeploy-test"
@@ -30,8 +31,22 @@ while (accept(C, S)) { syswrite C, "hello\\n"; close C }
 SERVER = ("/bin/perl", "-e", _SERVE)
 
 
-@pytest.fixture(scope="session", params=["podman"])
+@pytest.fixture(scope="session")
+def docker_host() -> Iterator[None]:
+    with docker_here():
+        yield
+
+
+def only(name: str) -> pytest.MarkDecorator:
+    """For what one engine alone has."""
+    return pytest.mark.parametrize("engine", [name], indirect=True)
+
+
+@pytest.fixture(scope="session", params=["podman", "docker"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Each engine in turn."""
+    if request.param == "docker":
+        request.getfixturevalue("docker_host")
     try:
         opened = open_engine(request.param)
     except EngineError as error:
@@ -82,7 +97,8 @@ class World:
         self.engine.create_pod(PodSpec(self.pod, ports, self.labels | (labels or {}), **more))
 
     def spec(self, name: str, argv: tuple[str, ...] = IDLE, **more: object) -> ContainerSpec:
-        fields = {"user": "0:0", "labels": self.labels, "restart": "no"} | more
+        serves = (80,) if argv == SERVER else ()
+        fields = {"user": "0:0", "labels": self.labels, "restart": "no", "serves": serves} | more
         return ContainerSpec(f"{self.mark}-{name}", self.pod, self.image, argv[:1], argv[1:], **fields)
 
     def run(self, name: str, argv: tuple[str, ...] = IDLE, **more: object) -> str:

@@ -88,6 +88,7 @@ def _container(spec: Spec, site: Site) -> Resource:
         environment=NO_PROXY,
         data=("vault",),
         uses=uses,
+        serves=(names.PORT,),
         reloads=(CERTIFICATE,),
         stop_timeout=STOP_TIMEOUT,
     )

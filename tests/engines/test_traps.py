@@ -1,4 +1,4 @@
-"""Podman's and podman-py's traps, one by one, on the real thing (pulling has a module of its own)."""
+"""The engines' traps and those of their libraries, one by one, on the real thing (pulling has a module of its own)."""
 
 import inspect
 import json
@@ -12,7 +12,7 @@ import pytest
 from kesdeploy.engines import ContainerSpec, Mount, Port
 from kesdeploy.engines.podman_read import LEAST_STOP, creation, pod_creation
 from kesdeploy.errors import EngineError, ImageError
-from tests.engines.conftest import STUBBORN, World
+from tests.engines.conftest import SERVER, STUBBORN, World, only
 
 pytestmark = pytest.mark.engine
 
@@ -29,6 +29,7 @@ def test_2_a_missing_image_is_told_as_such(world: World):
     assert "localhost/no-such-image:1" in error.value.because
 
 
+@only("podman")
 def test_3_looking_waiting_and_reading_logs_leave_no_process_behind(world: World):
     world.make_pod()
     name = world.run("a")
@@ -40,6 +41,7 @@ def test_3_looking_waiting_and_reading_logs_leave_no_process_behind(world: World
     assert _conmons(name) == before == 1
 
 
+@only("podman")
 @pytest.mark.parametrize("count", [3])
 def test_4_stubborn_containers_are_stopped_side_by_side(world: World, count: int):
     world.make_pod()
@@ -50,6 +52,7 @@ def test_4_stubborn_containers_are_stopped_side_by_side(world: World, count: int
     assert {c.name for c in world.engine.containers(world.labels) if c.running} == set(names)
 
 
+@only("podman")
 def test_5_the_limits_of_containers_conf_are_kept(world: World):
     world.make_pod()
     ours = world.output("ulimit -Hn; ulimit -Hp 2>/dev/null || ulimit -Hu").splitlines()
@@ -75,6 +78,7 @@ def test_6_a_private_file_is_readable_for_its_owner_inside(world: World, tmp_pat
     assert world.output("cat /mnt/secret", Mount(str(tmp_path), "/mnt"), user=user) == "hidden words"
 
 
+@only("podman")
 def test_7_what_lies_in_a_mounted_file_is_in_no_inspection(world: World, tmp_path: Path):
     (tmp_path / "secret").write_text("hidden words")
     world.make_pod()
@@ -84,6 +88,7 @@ def test_7_what_lies_in_a_mounted_file_is_in_no_inspection(world: World, tmp_pat
         assert "hidden words" not in subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
+@only("podman")
 def test_5_and_8_nothing_is_sent_that_podman_drops_or_ignores(world: World):
     """Limits drop the machine's defaults, `userns` is ignored, secrets in the environment show up in inspect."""
     sent = set(creation(world.spec("a")))
@@ -99,14 +104,20 @@ def test_5_and_8_nothing_is_sent_that_podman_drops_or_ignores(world: World):
     assert seen["Config"]["StopTimeout"] == 10
 
 
-def test_9_a_read_only_mount_is_read_only_and_its_spec_can_be_used_twice(world: World, tmp_path: Path):
+@pytest.mark.parametrize("relabel", [True, False])
+def test_9_a_read_only_mount_is_read_only(world: World, tmp_path: Path, relabel: bool):
     tmp_path.chmod(0o777)
-    read_only, writable = Mount(str(tmp_path), "/mnt"), Mount(str(tmp_path), "/mnt", read_only=False, relabel=False)
+    read_only, writable = (Mount(str(tmp_path), "/mnt", read_only=only, relabel=relabel) for only in (True, False))
     world.make_pod()
     for _ in range(2):
         assert "Read-only" in world.output("touch /mnt/new 2>&1", read_only)
         assert world.output("touch /mnt/new 2>&1", writable) == ""
     assert (tmp_path / "new").exists()
+
+
+@only("podman")
+def test_9_what_describes_a_mount_can_be_used_twice(world: World, tmp_path: Path):
+    read_only = Mount(str(tmp_path), "/mnt")
     spec = world.spec("a", mounts=(read_only,))
     assert creation(spec) == creation(spec)
     assert creation(spec)["mounts"][0] == {
@@ -125,6 +136,7 @@ def test_10_exec_does_not_wait_for_input_and_has_no_frames_in_it(world: World):
     assert world.engine.exec(name, ("/bin/no-such-program",), timeout=10).exit_code in (126, 127)
 
 
+@only("podman")
 @pytest.mark.parametrize("asked", [0, 1])
 def test_11_a_short_grace_never_ends_in_a_pod_half_removed(world: World, asked: int):
     world.make_pod()
@@ -149,11 +161,11 @@ def test_12_a_pod_whose_port_is_taken_can_be_removed_and_made_again(world: World
         with pytest.raises(EngineError, match=str(free_port)):
             world.make_pod(Port("127.0.0.1", free_port, 80))
         with pytest.raises(EngineError, match=str(free_port)):
-            world.run("a")
+            world.run("a", SERVER)
         assert [c.state for c in world.engine.containers(world.labels)] == ["created"]
         world.engine.remove_pod(world.pod, stop_timeout=3)
     world.make_pod(Port("127.0.0.1", free_port, 80))
-    world.run("a")
+    world.run("a", SERVER)
 
 
 def test_stopping_what_stands_still_is_no_json_error(world: World):
@@ -162,6 +174,7 @@ def test_stopping_what_stands_still_is_no_json_error(world: World):
     world.engine.stop(f"{world.mark}-a", timeout=3)
 
 
+@only("podman")
 def test_neighbouring_ports_are_named_one_by_one(world: World, free_port: int):
     """Podman merges them into one range."""
     from kesdeploy.engines.podman_read import published
@@ -172,6 +185,7 @@ def test_neighbouring_ports_are_named_one_by_one(world: World, free_port: int):
     assert shown == [{free_port, free_port + 1}]
 
 
+@only("podman")
 def test_a_pod_asks_for_loopback_where_told(world: World):
     world.make_pod(Port("127.0.0.1", 21299, 80))
     body = pod_creation_of(world)
@@ -186,6 +200,7 @@ def pod_creation_of(world: World) -> dict:
     return pod_creation(PodSpec(world.pod, (Port("127.0.0.1", 21299, 80),)))
 
 
+@only("podman")
 def test_one_engine_serves_many_threads(world: World):
     world.make_pod()
     name = world.run("a")
@@ -194,6 +209,7 @@ def test_one_engine_serves_many_threads(world: World):
     assert all(container is not None and container.running for container in seen)
 
 
+@only("podman")
 def test_listing_is_cheap(world: World):
     """An `up` that changes nothing has about 20 ms for all of its calls (generous here: other tests may run)."""
     world.make_pod()
