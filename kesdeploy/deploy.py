@@ -34,6 +34,7 @@ from kesdeploy.verify import Check, NotEncrypted, proof, verify
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kesdeploy.engines import EngineInfo
     from kesdeploy.opening import Wish
     from kesdeploy.report import Reporter
 
@@ -209,9 +210,15 @@ def record(deployment: Deployment) -> None:
     text = deployment.spec.text().encode()
     if deployment.home.read(SPEC_FILE) != text:
         deployment.home.write(SPEC_FILE, text, 0o644)
-    engine, kms = deployment.engine.info().name, deployment.spec.kms
-    if (deployment.state.value.engine, deployment.state.value.keystore) != (engine, kms):
-        deployment.state.update(lambda s: replace(s, engine=engine, keystore=kms))
+    engine, kms = deployment.engine.info(), deployment.spec.kms
+    if (deployment.state.value.engine, deployment.state.value.keystore) != (engine.name, kms):
+        reason = deployment.state.value.engine_reason or _why(deployment, engine)
+        deployment.state.update(lambda s: replace(s, engine=engine.name, engine_reason=reason, keystore=kms))
+
+
+def _why(deployment: Deployment, engine: EngineInfo) -> str:
+    asked = deployment.spec.engine == engine.name
+    return f"asked for; {engine.reason}" if asked else engine.reason
 
 
 @contextmanager

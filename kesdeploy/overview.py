@@ -117,7 +117,8 @@ def _drift(deployment: Deployment, wanted: tuple[Resource, ...], problems: list[
 
 def _engine(deployment: Deployment) -> dict[str, Any]:
     info = deployment.engine.info()
-    return {"name": info.name, "version": info.version, "reason": info.reason, "rootless": info.rootless}
+    reason = deployment.state.value.engine_reason or info.reason
+    return {"name": info.name, "version": info.version, "reason": reason, "rootless": info.rootless}
 
 
 def _expected(deployment: Deployment) -> list[str]:

@@ -55,6 +55,7 @@ class State:
 
     deployment: str
     engine: str = ""
+    engine_reason: str = ""
     sandbox: bool | None = None
     kesdeploy: str = ""
     keystore: str = ""

@@ -24,7 +24,7 @@ def status(data: Data) -> Iterable[Block]:
 
 
 def _facts(data: Data) -> Iterator[tuple[str, str]]:
-    yield "Engine", f"{data['engine']['name']} {data['engine']['version']}"
+    yield "Engine", f"{data['engine']['name']} {data['engine']['version']} ({data['engine']['reason']})"
     yield "Keystore", f"{data['keystore']['kind']}: {data['keystore']['state']}{_took(data['latency']['keystore_ms'])}"
     yield "KMS", f"{data['kms']}{_took(data['latency']['kms_ms'])}"
     yield "Auto-encryption", "on" if data["auto_encryption"] else "off"

@@ -1,18 +1,24 @@
-"""Which engine: the one that was recorded, the one that was asked for, or the one that is here."""
+"""Which engine: the one that was recorded, the one that was asked for, or the one that is here.
+
+What is here is asked, not guessed: a socket may be dead or not ours to use, `docker` may be Podman by another name, and
+what answers on Docker's socket may be a Podman.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kesdeploy.engines.podman_address import install_hint
+from kesdeploy.engines import docker_address
 from kesdeploy.errors import EngineError
 
 if TYPE_CHECKING:
     from kesdeploy.engines import Engine
-
-_DOCKER_SOCKET = Path("/var/run/docker.sock")
 
 
 def open_engine(choice: str = "auto", recorded: str | None = None) -> Engine:
@@ -23,33 +29,89 @@ def open_engine(choice: str = "auto", recorded: str | None = None) -> Engine:
     if recorded and choice not in ("auto", recorded):
         raise EngineError(
             f"This deployment lives on {recorded}",
-            because=f"--engine {choice} would make a second one beside it",
-            hint=f"leave out --engine {choice}, or choose another name",
+            because=f"--engine {choice} would make a second one beside it, over the same data",
+            hint=f"leave out --engine {choice} (in the spec: engine: {recorded}), or choose another name: -n NAME",
         )
     wanted = recorded or choice
-    if wanted == "docker":
-        from kesdeploy.engines.docker import Docker
-
-        return Docker.open()
-    return _podman(wanted)
+    if wanted == "podman":
+        return _podman()
+    return _docker(lives_there=bool(recorded)) if wanted == "docker" else _either()
 
 
-def _podman(wanted: str) -> Engine:
+def _either() -> Engine:
+    """Podman where both are here, unless DOCKER_HOST names an engine that answers."""
+    if os.environ.get("CONTAINER_HOST") or os.environ.get("CONTAINER_CONNECTION"):
+        return _podman()
+    if os.environ.get("DOCKER_HOST"):
+        with suppress(EngineError):  # other programs read it, too: a dead one hides no Podman
+            return _what_answers()
+    try:
+        return _podman()
+    except EngineError as no_podman:
+        return _instead(no_podman)
+
+
+def _instead(no_podman: EngineError) -> Engine:
+    """Docker where it is here. When neither can be used, the complaint about the one that is."""
+    if not _docker_is_here():
+        raise no_podman
+    try:
+        return _what_answers(f"no Podman can be used ({no_podman.what})")
+    except EngineError:
+        if shutil.which("podman"):
+            raise no_podman from None
+        raise
+
+
+def _podman() -> Engine:
     from kesdeploy.engines.podman import Podman
     from kesdeploy.engines.podman_address import find
 
+    return Podman(find())
+
+
+def _docker(*, lives_there: bool) -> Engine:
+    from kesdeploy.engines.docker import Docker, PodmanAnswers
+
     try:
-        address = find()
-    except EngineError:
-        if wanted == "auto" and not shutil.which("podman") and _docker_is_here():
-            raise _podman_only() from None
-        raise
-    return Podman(address)
+        return Docker(docker_address.find())
+    except PodmanAnswers as error:
+        if not lives_there:
+            raise
+        hint = "unset DOCKER_HOST; docker context use default; or start Docker again"
+        raise EngineError(error.what, because="this deployment lives on Docker", hint=hint) from error
+    except docker_address.NotInstalled as error:
+        if not _is_podman("docker"):
+            raise
+        because = f"{error.because}, and the docker command here is Podman's own"
+        raise EngineError(error.what, because=because, hint=f"--engine podman, or: {error.hint}") from error
 
 
-def _podman_only() -> EngineError:
-    return EngineError("Podman only so far: Docker cannot be used yet", hint=install_hint())
+def _what_answers(why: str = "") -> Engine:
+    """Whoever answers where the docker command line asks; a Podman is one, too."""
+    from kesdeploy.engines.docker import Docker, PodmanAnswers
+
+    found = docker_address.find()
+    try:
+        return Docker(replace(found, reason="; ".join(filter(None, (found.reason, why)))))
+    except PodmanAnswers:
+        from kesdeploy.engines.podman import Podman
+        from kesdeploy.engines.podman_address import Address
+
+        return Podman(Address(found.url, f"{found.reason}; what answers there is Podman"))
 
 
 def _docker_is_here() -> bool:
-    return _DOCKER_SOCKET.exists() or shutil.which("docker") is not None
+    path = docker_address.socket_path()
+    if os.environ.get("DOCKER_HOST") or Path(path).exists():
+        return True
+    return shutil.which("docker") is not None and not _is_podman("docker")
+
+
+def _is_podman(command: str) -> bool:
+    """Whether it says that it is: the package podman-docker brings a `docker` that calls Podman."""
+    try:
+        done = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.stdout.lower().startswith("podman")

@@ -13,8 +13,12 @@ from kesdeploy.errors import EngineError
 if TYPE_CHECKING:
     from docker.context import Context
 
-DEFAULT = "unix:///var/run/docker.sock"
+SOCKET = "/var/run/docker.sock"
 INSTALL = "curl -fsSL https://get.docker.com | sh"
+
+
+class NotInstalled(EngineError):
+    """There is no Docker here."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,9 @@ def find() -> DockerAddress:
 
 
 def socket_path() -> str:
-    """The socket of a local Docker, whether or not anybody listens; empty for one that is elsewhere."""
-    host = os.environ.get("DOCKER_HOST", DEFAULT)
-    return host.removeprefix("unix://") if host.startswith("unix://") else ""
+    """Docker's own socket on this machine, or a rootless Docker's where that is the only one."""
+    rootless = f"{os.environ.get('XDG_RUNTIME_DIR') or f'/run/user/{os.geteuid()}'}/docker.sock"
+    return rootless if not Path(SOCKET).exists() and Path(rootless).exists() else SOCKET
 
 
 def _need_library() -> None:
@@ -99,23 +103,21 @@ def _context(name: str | None) -> Context | None:
 
 
 def _local() -> DockerAddress:
-    """The default socket; a rootless Docker's where that is the only one (its context may not have been chosen)."""
-    rootless = f"{os.environ.get('XDG_RUNTIME_DIR') or f'/run/user/{os.geteuid()}'}/docker.sock"
-    if not Path("/var/run/docker.sock").exists() and Path(rootless).exists():
-        url = f"unix://{rootless}"
-        return DockerAddress(url, "a rootless Docker's socket is there", flags=("--host", url))
-    return DockerAddress(DEFAULT, "its socket answers")
+    """The default socket; a rootless Docker's context may not have been chosen."""
+    path = socket_path()
+    url = f"unix://{path}"
+    if path == SOCKET:
+        return DockerAddress(url, "its socket answers")
+    return DockerAddress(url, "a rootless Docker's socket answers", flags=("--host", url))
 
 
 def _check(found: DockerAddress) -> None:
-    source = "" if found.url == DEFAULT else f", which {found.reason} names"
+    source = "" if found.path == SOCKET else f", which {found.reason} names"
     if not Path(found.path).exists():
-        installed = _installed()
-        raise EngineError(
-            "Docker does not run" if installed else "Docker is not installed",
-            because=f"there is no socket {found.path}{source}",
-            hint="sudo systemctl start docker" if installed else INSTALL,
-        )
+        because = f"there is no socket {found.path}{source}"
+        if not _installed():
+            raise NotInstalled("Docker is not installed", because=because, hint=INSTALL)
+        raise EngineError("Docker does not run", because=because, hint="sudo systemctl start docker")
     try:
         alive = listens(found.path)
     except PermissionError as error:

@@ -118,7 +118,7 @@ def _own_socket() -> Address | None:
 
 def _local() -> Address | None:
     if sys.platform == "linux" and shutil.which("podman"):
-        return Address("", "podman is installed; no service was running, so one was started for this command")
+        return Address("", "podman is installed; where no service runs, each command starts one")
     return None
 
 

@@ -25,7 +25,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setattr(podman_address, "ROOTFUL_SOCKET", str(tmp_path / "podman" / "podman.sock"))
-    monkeypatch.setattr("kesdeploy.engines.choose._DOCKER_SOCKET", tmp_path / "docker.sock")
+    monkeypatch.setattr("kesdeploy.engines.docker_address.SOCKET", str(tmp_path / "no-docker.sock"))
     (tmp_path / "podman").mkdir()
 
 
@@ -225,22 +225,3 @@ def test_a_mac_whose_machine_does_not_run(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(EngineError) as error:
         find()
     assert "podman machine start" in error.value.hint
-
-
-def test_docker_alone_is_one_line(tmp_path: Path):
-    _program(tmp_path, "docker")
-    _program(tmp_path, "apt-get")
-    for choice in ("auto", "docker"):
-        with pytest.raises(EngineError) as error:
-            open_engine(choice)
-        assert error.value.what.startswith("Podman only so far")
-        assert "podman" in error.value.hint
-    with pytest.raises(EngineError, match="not installed"):
-        open_engine("podman")
-
-
-def test_the_recorded_engine_stands():
-    with pytest.raises(EngineError, match="lives on podman"):
-        open_engine("docker", "podman")
-    with pytest.raises(EngineError, match="Podman only so far"):
-        open_engine("auto", "docker")
