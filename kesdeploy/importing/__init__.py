@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kesdeploy import lacking, yamltext
 from kesdeploy.errors import SpecError, UsageError
 from kesdeploy.importing import commands, compose
+from kesdeploy.importing.elsewhere import TAKEN, from_endpoint
 from kesdeploy.importing.findings import Found, Remark, merged
 from kesdeploy.importing.kes import from_kes_config
 from kesdeploy.importing.minio import from_environment
@@ -22,7 +23,7 @@ from kesdeploy.importing.services import Service, from_service, undefined_variab
 from kesdeploy.keystores import KEYSTORES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from kesdeploy.importing.kes import OnThisMachine
 
@@ -47,6 +48,8 @@ def imported(paths: Iterable[Path], name: str = "") -> Import:
     services = {file: _services(file) for file in files}
     kes = next((s for found in services.values() for s in found if s.component == "kes"), None)
     found = merged(part for file in files for part in (*_of_services(services[file]), *_of_file(file, kes)))
+    if kes is None and not any(path.startswith("keystore.") for path in found.settings):
+        found = _with_kes_elsewhere(found, files, services)
     tree: dict[str, Any] = {}
     for path, value in sorted(found.settings.items()):
         tree = lacking.put(tree, path, value)
@@ -75,6 +78,28 @@ def _services(path: Path) -> tuple[Service, ...]:
     elif kind == "commands":
         found = commands.services(text, where, path.parent)
     return tuple(map(_with_files, found))
+
+
+def _with_kes_elsewhere(found: Found, files: Iterable[Path], services: Mapping[Path, tuple[Service, ...]]) -> Found:
+    """The same, with the KES that MinIO is told to ask, where none of the files configures one."""
+    for variables, where, here in _of_minio(files, services):
+        if theirs := from_endpoint(variables, where, here):
+            # Not taken over by a KES of ours: but here there is none.
+            told = tuple(r for r in found.remarks if not (r.level == "changed" and r.where.endswith(TAKEN)))
+            return merged((replace(found, remarks=told), theirs))
+    return found
+
+
+def _of_minio(
+    files: Iterable[Path], services: Mapping[Path, tuple[Service, ...]]
+) -> Iterator[tuple[Mapping[str, str], str, OnThisMachine]]:
+    """The variables of every MinIO, where they stand, and what finds the files that they name."""
+    for file in files:
+        for service in services[file]:
+            if service.component == "minio":
+                yield service.environment, f"{service.where}: {service.name}", service.on_this_machine
+        if _kind(text := _text(file)) == "environment":
+            yield _variables(text), file.name, _here
 
 
 def _of_services(services: tuple[Service, ...]) -> Iterator[Found]:

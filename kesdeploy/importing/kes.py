@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy.importing.findings import Found, Remark
+from kesdeploy.importing.placeholders import is_placeholder
 from kesdeploy.kes_routes import reaches
 from kesdeploy.keystores import KEYSTORES
 from kesdeploy.objections import is_secret
@@ -132,7 +133,8 @@ class _Reader:
             self.settings["network.kes_port"] = int(port)
 
     def policies(self, tree: Mapping[str, Any]) -> None:
-        for name, policy in _items(tree.get("policy")):
+        sections = dict(_items(tree.get("policy")))
+        for name, policy in sections.items():
             body = policy if isinstance(policy, dict) else {}
             if "paths" in body:
                 self.broken(f"policy.{name}.paths", "KES ignores it since 2022", "it is `allow:` now")
@@ -143,11 +145,28 @@ class _Reader:
                         f"{pattern} matches nothing",
                         "KES has no such path, and knows a `*` at the end alone",
                     )
-            self.changed(
-                f"policy.{name}",
-                "is not taken over",
-                "kesdeploy makes identities and policies of its own; MinIO may not create the default key",
-            )
+            if _of_minio(name, sections):
+                self.changed(
+                    f"policy.{name}",
+                    "is not taken over",
+                    "kesdeploy makes identities and policies of its own; MinIO may not create the default key",
+                )
+            else:
+                self._further(name, body)
+
+    def _further(self, name: str, body: Mapping[str, Any]) -> None:
+        """A client besides MinIO keeps its policy; who it is may be said by a variable that nobody has here."""
+        theirs = {part: [str(text) for text in body.get(part) or ()] for part in ("allow", "deny", "identities")}
+        theirs["allow"] += [str(text) for text in body.get("paths") or ()]
+        known = [identity for identity in theirs["identities"] if _IDENTITY.fullmatch(identity)]
+        kept = {part: [text for text in theirs[part] if reaches(text)] for part in ("allow", "deny")}
+        self.settings[f"kes.policies.{name}"] = {**{part: p for part, p in kept.items() if p}, "identities": known}
+        self.changed(f"policy.{name}", "is taken over", f"as kes.policies.{name}, beside those that kesdeploy makes")
+        for other in theirs["identities"]:
+            if other not in known:
+                what = f"{other} is no identity" if not _VARIABLE.fullmatch(other) else f"its client is {other}"
+                path = f"kes.policies.{name}.identities"
+                self.open(f"policy.{name}", what, f"say who it is: --set '{path}=[\"@CERTIFICATE\"]', or 64 hex digits")
 
     def keys(self, tree: Mapping[str, Any]) -> None:
         given = tree.get("keys")
@@ -204,11 +223,17 @@ class _Reader:
                 )
                 return
             text = file
+        if is_placeholder(text):
+            self.open(f"keystore.{path}", f"{text} is a placeholder", f"say yours: --set keystore.{kind}.{ours}=VALUE")
         self.settings[f"keystore.{kind}.{ours}"] = text
 
     def _secret(self, kind: str, path: str, ours: str, value: str) -> None:
         if variable := _VARIABLE.fullmatch(value.strip()):
             self.settings[f"keystore.{kind}.{ours}"] = f"env:{variable[1]}"
+        elif is_placeholder(value):
+            self._name_section(kind, ours.partition(".")[0])
+            where = f"--set keystore.{kind}.{ours}=@FILE (or env:NAME, or - for stdin)"
+            self.open(f"keystore.{path}", "a tutorial's placeholder, not a secret", f"say where yours is: {where}")
         elif value:
             self.secrets[f"{kind}-{ours.replace('.', '-')}"] = value
             self._name_section(kind, ours.partition(".")[0])
@@ -244,6 +269,12 @@ class _Reader:
                 path, _, what = text.partition(": ")
                 if what.startswith("unknown key") and path not in known and not path.endswith(".paths"):
                     self.broken(path, what, "KES ignores what it does not know, and says nothing")
+
+
+def _of_minio(name: str, policies: Mapping[str, Any]) -> bool:
+    """Whether it is the policy of MinIO's own identity: the only one, or the one that is called so."""
+    called = [each for each in policies if "minio" in each.lower()]
+    return name in (called or [next(iter(policies))])
 
 
 def _names_a_file(ours: str, value: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy.importing.findings import Found, Remark
+from kesdeploy.importing.placeholders import is_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,9 +45,10 @@ def from_environment(variables: Mapping[str, str], where: str) -> Found:
         remarks += _said(given, value, where)
         if value.startswith("env"):
             continue
-        if name == "MINIO_ROOT_USER" and value not in PUBLIC and not value.startswith("$"):
+        nobodys = value in PUBLIC or is_placeholder(value)
+        if name == "MINIO_ROOT_USER" and not (nobodys or value.startswith("$")):
             settings["minio.root_user"] = value
-        elif name == "MINIO_ROOT_PASSWORD" and value not in PUBLIC and value:
+        elif name == "MINIO_ROOT_PASSWORD" and value and not nobodys:
             secrets |= _password(value, settings)
         elif name == "MINIO_KMS_KES_KEY_NAME" and value:
             settings["key_name"] = value
@@ -96,11 +98,13 @@ def _said(name: str, value: str, where: str) -> Iterator[Remark]:
             f"{PLAY} is gone",
             "it was a public KES whose root key everybody had: what was encrypted there was never secret",
         )
-    if name in ("MINIO_ROOT_PASSWORD", "MINIO_SECRET_KEY", "MINIO_ROOT_USER", "MINIO_ACCESS_KEY") and value in PUBLIC:
+    if name in ("MINIO_ROOT_PASSWORD", "MINIO_SECRET_KEY", "MINIO_ROOT_USER", "MINIO_ACCESS_KEY") and (
+        value in PUBLIC or is_placeholder(value)
+    ):
         yield Remark(
             "changed",
             place,
-            "is public knowledge",
+            "is public knowledge" if value in PUBLIC else "is a tutorial's placeholder",
             "kesdeploy makes one of its own: kesdeploy env --only console shows it",
         )
 

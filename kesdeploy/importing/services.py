@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kesdeploy import kes_versions
+from kesdeploy.errors import UsageError
 from kesdeploy.importing.findings import Found, Remark
 from kesdeploy.importing.minio import from_environment
 
@@ -65,7 +67,9 @@ class Service:
 def from_service(service: Service) -> Found:
     """What one container says, and what is wrong with it."""
     remarks = (*_image(service), *(_CHECKS[service.component](service) if service.component else ()))
-    settings: dict[str, Any] = {}
+    release, said = _release(service)
+    settings: dict[str, Any] = {**release}
+    remarks += said
     for address, here, inside in service.ports:
         remarks += tuple(_published(service, address, inside))
         if inside in _PORTS and here != inside:
@@ -80,6 +84,23 @@ def from_service(service: Service) -> Found:
         else Found()
     )
     return Found({**settings, **found.settings}, found.secrets, (*remarks, *found.remarks))
+
+
+def _release(service: Service) -> tuple[dict[str, str], tuple[Remark, ...]]:
+    """The release of KES that a file names: keys that a newer one made it could not read, so it stays if it can."""
+    tag = service.image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+    if service.component != "kes" or not re.match(r"v?0\.\d|\d{4}-\d{2}-\d{2}T", tag):
+        return {}, ()
+    place, newest = f"{service.where}: {service.name}", kes_versions.GENERATIONS[-1]
+    try:
+        made = kes_versions.generation(tag)
+    except UsageError as error:
+        why = f"{error.because}; the one that runs instead reads its keys, and there is no way back"
+        return {}, (Remark("changed", place, f"KES {tag} is not taken over", why),)
+    if made == newest:
+        return {}, ()
+    why = "it goes on: a newer one writes what this one cannot read. To move on: take images.kes out of the spec"
+    return {"images.kes": f"quay.io/minio/kes:{tag}"}, (Remark("changed", place, f"KES {tag} is kept", why),)
 
 
 def _image(service: Service) -> Iterator[Remark]:

@@ -16,11 +16,13 @@ from kesdeploy.errors import KesdeployError, UsageError
 from kesdeploy.importing import commands, compose, imported
 from kesdeploy.importing.kes import from_kes_config
 from kesdeploy.importing.minio import from_environment
+from kesdeploy.importing.placeholders import is_placeholder
 from kesdeploy.importing.services import from_service
 from kesdeploy.keystores import KEYSTORES
 
 FILES = Path(__file__).parent / "files"
 IDENTITY = "ab" * 32
+API_KEY = "kes:v1:" + "A" * 44
 
 
 def said(found) -> str:
@@ -52,9 +54,136 @@ def test_what_is_said_of_published_files(files, golden, name, given_files):
 
 
 def test_secrets_stand_beside_the_spec(files):
+    text = Path("tutorial.sh").read_text()
+    Path("mine.sh").write_text(text)
+    config = Path("config/kes-config.yaml")
+    config.write_text(config.read_text().replace("VAULTAPPID", "3f9a-id").replace("VAULTAPPSECRET", "s3cret-id"))
+    found = imported([files / "config"])
+    assert found.secrets == {"vault-approle-id": "3f9a-id", "vault-approle-secret": "s3cret-id"}
+    assert "s3cret-id" not in said(found)
+
+
+def test_a_tutorials_placeholders_are_no_secrets_and_are_asked_for(files):
     found = imported([files / "tutorial.sh"])
-    assert found.secrets == {"vault-approle-id": "VAULTAPPID", "vault-approle-secret": "VAULTAPPSECRET"}
+    assert found.secrets == {}
     assert "VAULTAPP" not in said(found)
+    asked = [remark for remark in found.remarks if "not a secret" in remark.what]
+    assert [remark.level for remark in asked] == ["open", "open"]
+    assert "--set keystore.vault.approle.id=@FILE" in asked[0].why
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("VAULTAPPID", "VAULTAPPSECRET", "AWS_SECRET_KEY", "<your-secret-id>", "https://<vault>.vault.azure.net"),
+        *(
+            "YOUR-SECRET-HERE",
+            "your_client_secret",
+            "changeme",
+            "replace-me",
+            "xxxx",
+            "xxxxxxxx-xxxx-xxxx-xxxxxxxxxxxx",
+        ),
+        *("https://HOSTNAME:8200", "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "...", "****"),
+    ],
+)
+def test_what_a_reader_was_to_replace(value):
+    assert is_placeholder(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "3f9a1c77-0000-4b11-9a2e-5d3c2b1a0f9e", "JBSWY3DPEHPK3PXP", "hunter2", "s.auUocQ9AWMDFmwfabfs6YtrU"),
+        *("AKIA5ZXQJ7B2M4N8T6WY", "https://vault.example.org:8200", "kv", "minio/demo", "eu-central-1", "exampled"),
+        *("00000000-0000-0000-0000-000000000000", "yourself", "changed8Q~abc", "KEY1"),
+    ],
+)
+def test_what_may_be_somebodys(value):
+    assert not is_placeholder(value)
+
+
+# --- a KES that others run
+
+
+def test_a_kes_that_no_file_configures_is_one_that_others_run(tmp_path):
+    (tmp_path / "ca.crt").write_text("x")
+    (tmp_path / "minio.env").write_text(
+        "MINIO_KMS_KES_ENDPOINT=https://kes1.example.org:7373,https://kes2.example.org:7373\n"
+        f"MINIO_KMS_KES_API_KEY={API_KEY}\nMINIO_KMS_KES_KEY_NAME=photos\nMINIO_KMS_KES_CAPATH={tmp_path}/ca.crt\n"
+    )
+    found = imported([tmp_path / "minio.env"], "demo")
+    endpoints = ["https://kes1.example.org:7373", "https://kes2.example.org:7373"]
+    login = {"api_key": "env:MINIO_KMS_KES_API_KEY", "ca": f"{tmp_path}/ca.crt"}
+    assert found.tree["keystore"] == {"kes": {"endpoints": endpoints, **login}}
+    assert found.tree["key_name"] == "photos"
+    assert found.missing == ()
+    assert API_KEY not in said(found)
+    assert "is not taken over" not in said(found)
+    assert lacking.loaded(found.tree, KEYSTORES).kms == "kes"
+
+
+def test_its_client_certificate_is_a_file_of_this_machine_or_asked_for(tmp_path):
+    (tmp_path / "minio.key").write_text("x")
+    (tmp_path / "compose.yaml").write_text(
+        "services:\n  minio:\n    image: minio/minio\n    volumes: ['./:/certs']\n    environment:\n"
+        "      MINIO_KMS_KES_ENDPOINT: https://kes.example.org:7373\n"
+        "      MINIO_KMS_KES_CERT_FILE: /elsewhere/minio.crt\n      MINIO_KMS_KES_KEY_FILE: /certs/minio.key\n"
+    )
+    found = imported([tmp_path / "compose.yaml"], "demo")
+    assert found.tree["keystore"] == {"kes": {"endpoints": ["https://kes.example.org:7373"]}}, "half a pair is none"
+    assert any(
+        "--set keystore.kes.certificate=FILE --set keystore.kes.key=@FILE" in remark.why for remark in found.remarks
+    )
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://127.0.0.1:7373", "https://localhost:7373", "https://play.min.io:7373", "http://kes:7373", ","]
+)
+def test_an_endpoint_that_is_nobodys_leaves_the_kms_open(tmp_path, endpoint):
+    (tmp_path / "minio.env").write_text(f"MINIO_KMS_KES_ENDPOINT={endpoint}\n")
+    found = imported([tmp_path / "minio.env"], "demo")
+    assert "keystore" not in found.tree
+    assert any("keystore" in what for what in found.missing)
+
+
+def test_a_kes_that_comes_along_is_not_elsewhere(files):
+    found = imported([files / "compose/docker-compose.yml"], "demo")
+    assert "kes" not in (found.tree.get("keystore") or {})
+
+
+# --- further policies, releases
+
+
+def test_clients_besides_minio_keep_their_policies():
+    other = {"allow": ["/v1/key/generate/app-*", "/v1/key/*/x"], "deny": ["/v1/key/delete/*"]}
+    mine = {"allow": ["/v1/key/*"], "identities": ["${MINIO_ID}"]}
+    found = kes(policy={"minio": mine, "app": {**other, "identities": [IDENTITY, "${APP}", IDENTITY.upper()]}})
+    app = {"allow": ["/v1/key/generate/app-*"], "deny": ["/v1/key/delete/*"], "identities": [IDENTITY]}
+    assert {path: value for path, value in found.settings.items() if "polic" in path} == {"kes.policies.app": app}
+    assert "its client is ${APP}" in remarks(found)
+    assert f"{IDENTITY.upper()} is no identity" in remarks(found)
+    assert "matches nothing" in remarks(found)
+    only = kes(policy={"my-app": {"allow": ["/v1/key/*"], "identities": [IDENTITY]}})
+    assert not any("polic" in path for path in only.settings), "the only client is MinIO"
+
+
+@pytest.mark.parametrize(
+    ("tag", "pinned", "says"),
+    [
+        ("2024-01-11T13-09-29Z", "quay.io/minio/kes:2024-01-11T13-09-29Z", "is kept"),
+        ("2024-03-13T17-52-13Z", "quay.io/minio/kes:2024-03-13T17-52-13Z", "is kept"),
+        ("2023-11-10T10-44-28Z", None, "there is no way back"),
+        ("v0.22.3", None, "there is no way back"),
+        ("2025-03-12T09-35-18Z", None, ""),
+        ("latest", None, ""),
+    ],
+)
+def test_the_release_that_a_file_names_goes_on_where_it_can(tag, pinned, says):
+    (service,) = compose.services({"services": {"kes": {"image": f"minio/kes:{tag}"}}}, "compose.yaml", Path())
+    found = from_service(service)
+    assert found.settings.get("images.kes") == pinned
+    assert (says in remarks(found)) if says else "KES 2025" not in remarks(found)
 
 
 def kes(**changes):
@@ -69,11 +198,11 @@ def kes(**changes):
 
 def test_credentials_that_are_kept_are_still_named():
     """Without its section KES would use what it finds in its container, and not these."""
-    login = {"accesskey": "AKIAIOSFODNN7EXAMPLE", "secretkey": "s", "token": ""}
+    login = {"accesskey": "AKIA5ZXQJ7B2M4N8T6WY", "secretkey": "s", "token": ""}
     place = {"endpoint": "secretsmanager.us-east-2.amazonaws.com", "region": "us-east-2", "kmskey": ""}
     found = kes(keystore={"aws": {"secretsmanager": {**place, "credentials": login}}})
     assert found.settings["keystore.aws.credentials"] == {}
-    assert found.secrets == {"aws-credentials-accesskey": "AKIAIOSFODNN7EXAMPLE", "aws-credentials-secretkey": "s"}
+    assert found.secrets == {"aws-credentials-accesskey": "AKIA5ZXQJ7B2M4N8T6WY", "aws-credentials-secretkey": "s"}
     role = kes(keystore={"aws": {"secretsmanager": place}})
     assert "keystore.aws.credentials" not in role.settings
 
