@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
+from memory_engine import MemoryEngine
 
 from kesdeploy.doctor import system
 from kesdeploy.doctor.examination import examine
@@ -19,7 +20,8 @@ from kesdeploy.doctor.localhost import judge_localhost, try_localhost
 from kesdeploy.doctor.machine import Machine
 from kesdeploy.doctor.probes import examine_engine
 from kesdeploy.doctor.registries import examine_registries, hosts
-from kesdeploy.errors import EngineError
+from kesdeploy.doctor.start import examine_start
+from kesdeploy.errors import EngineError, ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,6 +187,19 @@ def test_a_folder_that_an_engine_may_not_see(folder, platform, disk, verdict):
 def test_the_disk_of_a_folder_is_that_of_the_nearest_mount():
     assert system._disk(Path("/proc/self")) == "proc"
     assert system._disk(Path("/sys/kernel")) == "sysfs"
+
+
+# --- the trial
+
+
+def test_without_an_image_nothing_is_said_about_the_engine(monkeypatch):
+    def none(*_: object) -> None:
+        raise ImageError("The sandbox images cannot be built", because="ldd: no such file")
+
+    monkeypatch.setattr("kesdeploy.doctor.start.open_engine", lambda _: MemoryEngine())
+    monkeypatch.setattr("kesdeploy.sandbox.rootfs.libraries", none)
+    (finding,) = examine_start()
+    assert (finding.verdict, "ldd: no such file" in finding.evidence) == (Verdict.WARN, True)
 
 
 # --- all of it

@@ -20,7 +20,7 @@ from kesdeploy.doctor.inside import DATA, GREETING, HELLO, MOUNTS, READ_ONLY, WR
 from kesdeploy.doctor.localhost import judge_localhost, try_localhost
 from kesdeploy.doctor.machine import here
 from kesdeploy.doctor.remedies import recognise, settings_text
-from kesdeploy.doctor.trial_image import LABEL, PYTHON, make_image
+from kesdeploy.doctor.trial_image import LABEL, PYTHON, NoImage, make_image
 from kesdeploy.engines import ContainerSpec, Mount, PodSpec, Port
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.engines.podman_address import own_socket
@@ -68,6 +68,8 @@ def _tried(engine: Engine) -> tuple[Finding, ...]:
         answer = _answer(engine, port, server)
         reached = () if answer.verdict is Verdict.FAIL else (judge_localhost(try_localhost(port)),)
         return (started, answer, *reached, *_looked(engine, mark))
+    except NoImage as error:
+        return (Finding(STARTS, Verdict.WARN, f"not tried: {error}", error.hint),)
     except KesdeployError as error:
         return (_failed_start(error, engine.info().address),)
     finally:

@@ -44,6 +44,8 @@ def test_up_to_destroy(cli: Cli, kms: str) -> None:
     assert {row["state"] for row in status["containers"]} == {"running"}
     assert len(status["containers"]) == (2 if kms == "fs" else 3)
     assert status["sandbox"] == (cli.images == "sandbox")
+    assert all(status["traffic"][who]["requests"] > 0 for who in ("kes", "minio"))
+    assert all(status["latency"][what] > 0 for what in ("keystore_ms", "kms_ms"))
     verified = cli("verify", "--json").data["checks"]
     assert all(check["ok"] for check in verified)
     assert len(verified) >= 8

@@ -61,6 +61,21 @@ def test_who_may(ask):
     assert ask("GET", "/minio/kms/v1/status", signed=False).json["Code"] == "AccessDenied"
 
 
+def test_what_is_counted_of_the_kms(ask):
+    before = ask("GET", "/minio/kms/v1/metrics").json
+    ask("GET", "/minio/kms/v1/key/status")
+    ask("GET", "/minio/kms/v1/key/status?key-id=none")
+    ask("POST", "/minio/kms/v1/key/create?key-id=default-key")
+    after = ask("GET", "/minio/kms/v1/metrics").json
+    # A data key and its decryption; a key that is not there; one that is there already.
+    grown = {kind: after[f"kms_req_{kind}"] - before[f"kms_req_{kind}"] for kind in ("success", "error", "failure")}
+    assert grown == {"success": 2, "error": 2, "failure": 0}
+    steps = {int(step): count for step, count in after["kms_resp_time"].items()}
+    assert (len(steps), min(steps), max(steps)) == (10, 10_000_000, 10_000_000_000)
+    assert steps[max(steps)] == sum(after[f"kms_req_{kind}"] for kind in grown)
+    assert sorted(steps.values()) == [steps[step] for step in sorted(steps)]
+
+
 def test_the_kms_api(ask, kes):
     status = ask("GET", "/minio/kms/v1/status").json
     assert (status["name"], status["default-key-id"]) == ("MinIO KES", "default-key")

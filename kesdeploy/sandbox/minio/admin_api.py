@@ -115,6 +115,10 @@ def _list(kms: Kms, query: dict[str, str]) -> Any:
     return [{"createdAt": "0001-01-01T00:00:00Z", "createdBy": "", "name": n} for n in kms.names(query["pattern"])]
 
 
+def _metrics(kms: Kms, _: dict[str, str]) -> Any:
+    return kms.counters.json()
+
+
 def _version(_: Kms, __: dict[str, str]) -> Any:
     return {"version": VERSION}
 
@@ -127,4 +131,5 @@ _ACTIONS: dict[tuple[str, str], tuple[Callable[[Kms, dict[str, str]], Any], str]
     ("POST", "key/create"): (_create, "key-id"),
     ("GET", "key/list"): (_list, "pattern"),
     ("GET", "version"): (_version, ""),
+    ("GET", "metrics"): (_metrics, ""),
 }

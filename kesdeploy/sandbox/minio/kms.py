@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy.sandbox.gonet import Trust, describe, trust
 from kesdeploy.sandbox.minio.errors import Fatal, KmsError, Refusal
+from kesdeploy.sandbox.minio.kms_counters import KmsCounters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +56,7 @@ class Kms:
     def __init__(self, settings: KmsSettings, certs_dir: str) -> None:
         self.endpoints = settings.endpoints
         self.default_key = settings.key
+        self.counters = KmsCounters()
         self._files = settings.cert_file, settings.key_file
         self._trust = _trust(settings, settings.ca or f"{certs_dir}/CAs")
 
@@ -66,15 +68,18 @@ class Kms:
     def generate(self, key: str, values: Mapping[str, str]) -> DataKey:
         name = key or self.default_key
         body = {"context": base64.b64encode(context(values)).decode()}
-        found = self._ask("generate", "POST", f"/v1/key/generate/{name}", body)
+        with self.counters.counted():
+            found = self._ask("generate", "POST", f"/v1/key/generate/{name}", body)
         return DataKey(name, base64.b64decode(found["plaintext"]), found["ciphertext"])
 
     def decrypt(self, key: str, sealed: str, values: Mapping[str, str]) -> bytes:
         body = {"ciphertext": sealed, "context": base64.b64encode(context(values)).decode()}
-        return base64.b64decode(self._ask("decrypt", "POST", f"/v1/key/decrypt/{key}", body)["plaintext"])
+        with self.counters.counted():
+            return base64.b64decode(self._ask("decrypt", "POST", f"/v1/key/decrypt/{key}", body)["plaintext"])
 
     def create(self, key: str) -> None:
-        self._ask("create", "POST", f"/v1/key/create/{key}")
+        with self.counters.counted():
+            self._ask("create", "POST", f"/v1/key/create/{key}")
 
     def describe(self, key: str) -> None:
         self._ask("status", "GET", f"/v1/key/describe/{key}")
