@@ -17,6 +17,7 @@ from kesdeploy.doctor.probes import (
     examine_runtime,
 )
 from kesdeploy.doctor.registries import examine_registries
+from kesdeploy.doctor.rootless import examine_session
 from kesdeploy.doctor.start import examine_start
 from kesdeploy.doctor.system import examine_folder, examine_groups, examine_reboot, examine_service
 
@@ -53,6 +54,7 @@ def _of_the_machine(machine: Machine) -> tuple[Probe, ...]:
         lambda: examine_service(machine),
         lambda: examine_groups(machine),
         lambda: examine_rootless(machine),
+        lambda: examine_session(machine),
         lambda: examine_reboot(machine),
         examine_folder,
         examine_disk,

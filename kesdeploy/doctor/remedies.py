@@ -74,4 +74,5 @@ _REMEDIES: Mapping[str, Callable[[Machine], Remedy]] = {
     "tun": _tun,
     "sub-ids": _sub_ids,
     "space": _space,
+    "migrate": lambda _: Remedy("podman system migrate"),
 }

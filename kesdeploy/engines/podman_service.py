@@ -97,7 +97,7 @@ class Companion:
                 self.close()
                 raise EngineError(
                     "Podman's service could not be started",
-                    because=words[-600:] or f"{self.argv()[0]} said nothing within {_START_SECONDS:.0f} s",
+                    because=_complaint(words) or f"{self.argv()[0]} said nothing within {_START_SECONDS:.0f} s",
                     hint="podman info",
                 )
             time.sleep(0.003)
@@ -146,6 +146,14 @@ class Tunnel(Companion):
         if self._url.hostname in ("localhost", "127.0.0.1"):  # a machine's key changes each time it is made anew
             options += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
         return ("ssh", *options, login, "cat")
+
+
+def _complaint(words: str) -> str:
+    """What a program's log ends with; of Podman's own (logrus), its errors, for each start also warns."""
+    errors = [
+        line.partition(" msg=")[2] for line in words.splitlines() if "level=error" in line or "level=fatal" in line
+    ]
+    return "; ".join(error.strip('"').replace('\\"', '"') for error in errors)[-600:] or words[-600:]
 
 
 def _private_folder() -> Path:

@@ -240,3 +240,13 @@ def _alive(pid: int) -> bool:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
     except OSError:
         return False
+
+
+def test_of_podmans_log_its_errors_count():
+    """Each start without root warns of the same as well, and then there is no room for what is wrong."""
+    warning = 'time="2026-11-21T11:02:57Z" level=warning msg="\\"/\\" is not a shared mount"\n'
+    error = (
+        'time="2026-11-21T11:02:57Z" level=error msg="invalid internal status, try \\"podman system migrate\\": no"\n'
+    )
+    assert podman_service._complaint(warning * 9 + error) == 'invalid internal status, try "podman system migrate": no'
+    assert podman_service._complaint("ssh: no route to host\n") == "ssh: no route to host\n"

@@ -57,6 +57,12 @@ def _binds(family: int, port: int) -> bool:
     return True
 
 
+@pytest.fixture
+def four_ports() -> int:
+    """The first of them."""
+    return _port()
+
+
 @contextmanager
 def deployment(home: Path, images: str = "sandbox") -> Iterator[Cli]:
     """A name, ports and a folder. Afterwards `destroy` must leave nothing, also of what a test broke."""
