@@ -43,13 +43,17 @@ class InitKeys:
 
 @dataclass(frozen=True)
 class Token:
-    """What a token may. `ttl` and `period` are in seconds, 0 for none. `role`: the AppRole that logged in."""
+    """What a token may. `ttl` and `period` are in seconds, 0 for none. `role`: the AppRole that logged in.
+
+    uses: after how many requests it is worth nothing; 0 for never.
+    """
 
     policies: tuple[str, ...]
     ttl: int
     period: int
     renewable: bool
     role: str = ""
+    uses: int = 0
 
 
 class Vault:
@@ -238,7 +242,8 @@ class Vault:
         granted = self._ask(what, call)["auth"]
         self._become(granted["client_token"])
         role = _role(granted.get("metadata"))
-        return Token(tuple(granted["token_policies"]), granted["lease_duration"], 0, granted["renewable"], role)
+        uses = granted.get("num_uses") or 0
+        return Token(tuple(granted["token_policies"]), granted["lease_duration"], 0, granted["renewable"], role, uses)
 
     def _api(self, part: Any, namespace: str | None = None) -> Any:
         return part(self._door if namespace is None else self._adapter(namespace))

@@ -78,6 +78,19 @@ def test_wrong_secret_id(user):
     assert "00000000" not in f"{error.what}{error.because}{error.hint}"
 
 
+def test_a_token_that_is_used_up_after_some_requests(user):
+    """As Vault's own tutorial has it. KES notices nothing: it logs in anew only when a token's time is over."""
+    fields = good(user)
+    user.admin("POST", "auth/approle/role/theirs", {"token_policies": ["theirs"], "token_num_uses": 10})
+    try:
+        error = refused(user, fields)
+    finally:
+        user.admin("POST", "auth/approle/role/theirs", {"token_policies": ["theirs"], "token_num_uses": 0})
+    assert "used up after 10 requests" in error.what
+    assert error.hint == "vault write auth/approle/role/theirs token_num_uses=0"
+    Vault().preflight(user.work(fields))
+
+
 def test_no_approle_there(user):
     fields = good(user).replace("approle: {", "approle: {engine: elsewhere, ")
     error = refused(user, fields)

@@ -109,13 +109,23 @@ def has(work: Work) -> Login | ServiceAccount | None:
 
 
 def as_kes(work: Work, login: Login | ServiceAccount) -> Vault:
-    """Vault as KES sees it. ServiceError when it refuses the login."""
+    """Vault as KES sees it. ServiceError when it refuses the login, or lets in for a number of requests alone."""
     method, found = names.fields(work.spec).login, vault(work)
     where = {"mount": method.engine, "namespace": names.login_namespace(work.spec)}
     if isinstance(login, Login):
-        found.login_approle(login.role_id, login.secret_id, **where)
+        token = found.login_approle(login.role_id, login.secret_id, **where)
     else:
-        found.login_kubernetes(login.role, login.jwt, **where)
+        token = found.login_kubernetes(login.role, login.jwt, **where)
+    if token.uses:
+        # KES logs in anew when a token's time is over, not when it was used up: all it says from then on is 403.
+        leave(found)
+        role = login.role if isinstance(login, ServiceAccount) else token.role or "ROLE"
+        where_to = f"{names.flag(names.login_namespace(work.spec))} auth/{method.engine}/role/{role}"
+        raise ServiceError(
+            f"KES's token would be used up after {token.uses} requests, and KES would not notice",
+            because=f"the role's token_num_uses is {token.uses}",
+            hint=f"vault write{where_to} token_num_uses=0",
+        )
     return found
 
 

@@ -54,6 +54,8 @@ def logged_in(work: Work, login: door.Login | door.ServiceAccount) -> Vault:
     try:
         return door.as_kes(work, login)
     except ServiceError as error:
+        if error.hint:  # it was let in, and may not stay
+            raise
         who = "the AppRole's" if isinstance(login, door.Login) else "the service account's"
         raise ServiceError(
             f"Vault refuses {who} login at auth/{names.fields(work.spec).login.engine}",
