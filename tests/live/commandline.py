@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -195,12 +196,23 @@ def sweep(cli: Cli) -> None:
 
 
 def need_images(images: str, *components: str) -> None:
+    if lacking := _lacking(images, *components):
+        pytest.skip(f"{lacking} is not in the local store")
+
+
+def images_here(images: str) -> bool:
+    return bool(shutil.which("podman")) and not _lacking(images)
+
+
+def _lacking(images: str, *components: str) -> str:
+    """The first that is not here."""
     if images != "release":
-        return
+        return ""
     for component in components or ("kes", "minio"):
         references = [source.reference for source in catalogue()[component].sources]
         if not any(_here(reference) for reference in references):
-            pytest.skip(f"{references[0]} is not in the local store")
+            return references[0]
+    return ""
 
 
 def _here(reference: str) -> bool:

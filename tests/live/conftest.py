@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from commandline import Cli, left, need_images, sweep
+from commandline import Cli, images_here, left, need_images, sweep
 from objects import Objects
 
 from kesdeploy.engines.choose import open_engine
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 # Below the ports that Linux gives to outgoing connections; four a deployment.
 PORTS = range(21600, 21900, 4)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes long is proven once: on the real images where they are here, else on the stand-ins."""
+    slow = [item for item in items if item.get_closest_marker("either") and "sandbox" in item.name]
+    if slow and images_here("release"):
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
 
 
 @pytest.fixture(scope="session")
