@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from kesdeploy import doctor, keystores, opening, topology
 from kesdeploy.doctor import Change, Finding, Step, Verdict
-from kesdeploy.errors import Problem, SpecError, UsageError
+from kesdeploy.errors import Problem, SpecError, StateError, UsageError
+from kesdeploy.home import Home
 from kesdeploy.opening import Wish
 from kesdeploy.result import Result
+from kesdeploy.state import StateFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from kesdeploy.console import Console
+
+ENGINES = ("auto", "podman", "docker")
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,16 @@ class Where:
         spec = opening.load(wish, opening.existing(wish))
         published = topology.published(spec, keystores.of(spec))
         return tuple(port + self.offset for port in published.values()), spec.network.bind
+
+    def chosen(self) -> str:
+        """The engine that was asked for, else the deployment's own. UsageError for one that there is none of."""
+        if self.engine not in ENGINES:
+            raise UsageError(f"no engine {self.engine!r}", hint=f"--engine {', '.join(ENGINES)}")
+        if not self.name or self.engine != "auto":
+            return self.engine
+        with suppress(StateError):
+            return StateFile.open(Home.of(self.name)).value.engine or self.engine
+        return self.engine
 
     def ports_as_far_as_known(self) -> tuple[tuple[int, ...], str]:
         """The same for a report, which is written about a spec that cannot be read, too."""
@@ -58,15 +73,16 @@ def checkup(
     if undo:
         return _taken_back()
     _refuse_report(report, fix=fix)
+    engine = where.chosen()
     ports, ip = where.ports() if not report else where.ports_as_far_as_known()
 
     def examine() -> tuple[Finding, ...]:
-        return doctor.examine(where.engine, ports=ports, ip=ip, name=where.name)
+        return doctor.examine(engine, ports=ports, ip=ip, name=where.name)
 
     with console.step("look at this machine and its engine"):
         findings = examine()
     if report:
-        return _reported(console, where, findings, report)
+        return _reported(console, replace(where, engine=engine), findings, report)
     if not fix:
         return _result(findings, ())
     mended = doctor.mend(findings, allowed=lambda change: _agreed(console, change, yes=yes), again=examine)

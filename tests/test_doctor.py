@@ -2,6 +2,7 @@
 
 import os
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,11 +11,19 @@ import pytest
 from kesdeploy.doctor import Change, Finding, Setting, Verdict, mend, proposal, undo
 from kesdeploy.doctor import machine as facts
 from kesdeploy.doctor.machine import Machine, drop_in
-from kesdeploy.doctor.probes import examine_clock, examine_disk, examine_ports, examine_rootless, examine_runtime
+from kesdeploy.doctor.probes import (
+    examine_clock,
+    examine_disk,
+    examine_engine,
+    examine_ports,
+    examine_rootless,
+    examine_runtime,
+)
 from kesdeploy.doctor.remedies import recognise, settings_text
 from kesdeploy.doctor.start import STARTS, _for_this_configuration
 from kesdeploy.errors import EngineError, UsageError
 from kesdeploy.home import Home
+from kesdeploy.state import StateFile
 
 BOTH = Machine("alice", root=True, runtimes=("crun", "runc"), open_files=20000, processes=96365, manager="apt-get")
 LIMITS = Setting("containers", "default_ulimits", '["nofile=20000:20000", "nproc=96365:96365"]')
@@ -243,6 +252,33 @@ def test_limits_are_those_of_this_process():
     import resource
 
     assert facts.here().open_files == resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def test_the_engine_is_the_one_asked_for_or_the_deployments(kesdeploy_home):
+    from kesdeploy.checkup import Where
+
+    assert Where().chosen() == "auto"
+    assert Where("never-there").chosen() == "auto"
+    home = Home.of("d")
+    home.prepare()
+    StateFile.open(home).update(lambda state: replace(state, engine="docker"))
+    assert Where("d").chosen() == "docker"
+    assert Where("d", engine="podman").chosen() == "podman"
+    home.write("state.json", b"{")
+    assert Where("d").chosen() == "auto"
+    with pytest.raises(UsageError, match="no engine 'lxc'"):
+        Where(engine="lxc").chosen()
+
+
+def test_the_doctor_does_not_send_to_the_doctor(monkeypatch: pytest.MonkeyPatch):
+    def silent(_: str) -> None:
+        raise EngineError("Podman does not answer", hint="kesdeploy doctor")
+
+    monkeypatch.setattr("kesdeploy.doctor.probes.open_engine", silent)
+    monkeypatch.delenv("CONTAINER_HOST", raising=False)
+    assert examine_engine("auto").fix == "podman info"
+    monkeypatch.setenv("CONTAINER_HOST", "tcp://127.0.0.1:1")
+    assert examine_engine("auto").fix == "start what CONTAINER_HOST names, or: unset CONTAINER_HOST"
 
 
 def test_the_ports_of_a_deployment_and_those_beside_it(kesdeploy_home):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _LEAST_BYTES, _GOOD_BYTES = 300_000_000, 2_000_000_000
 _LEAST_YEAR = 2025
 _OLDEST = 4
+_WHERE = ("CONTAINER_HOST", "CONTAINER_CONNECTION", "DOCKER_HOST")
 MACHINE = Step(("podman", "machine", "start"), ("podman", "machine", "stop"))
 
 
@@ -37,8 +38,16 @@ def examine_engine(choice: str) -> Finding:
     except EngineError as error:
         remedy = recognise(error.because, here())
         evidence = f"{error.what}: {error.because}" if error.because else error.what
-        found = failed("engine", evidence, remedy if remedy.fix else Remedy(error.hint))
+        found = failed("engine", evidence, remedy if remedy.fix else Remedy(_next(error.hint)))
         return replace(found, steps=(MACHINE,)) if error.hint.startswith(" ".join(MACHINE.do)) else found
+
+
+def _next(hint: str) -> str:
+    """What to type, where others would send the user to us."""
+    asked = next((name for name in _WHERE if os.environ.get(name)), "")
+    if hint != "kesdeploy doctor":
+        return hint
+    return f"start what {asked} names, or: unset {asked}" if asked else "podman info"
 
 
 def _engine(info: EngineInfo) -> Finding:

@@ -60,7 +60,7 @@ def _why(error: Exception, seconds: float) -> str:
 
     text = cause(error)
     if "NameResolution" in text or "resolve" in text or "Name or service" in text or "Temporary failure" in text:
-        return "its name is not known here"
+        return "no such name is known here"
     return f"time-out after {seconds:.0f} s" if "timed out" in text or text == "time-out" else text[:120]
 
 
