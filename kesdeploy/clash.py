@@ -13,8 +13,11 @@ from kesdeploy.engines import Pod
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.errors import EngineError, PortTaken, UsageError
 from kesdeploy.home import Home
+from kesdeploy.neighbours import claimed
+from kesdeploy.plan import Verb
 from kesdeploy.resources import Pod as PodBody
 from kesdeploy.spec import Network
+from kesdeploy.topology import POD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +49,22 @@ def refuse_taken_ports(deployment: Deployment, plan: Plan, typed: Sequence[str] 
     held = [p.host for p in wanted.ports if not ports.is_free(p.host_ip, p.host) and not _ours(deployment, p.host)]
     if held:
         raise _refusal(deployment, held, typed)
+    if plan.change(POD).verb in (Verb.CREATE, Verb.REPLACE):
+        _warn_of_neighbours(deployment, [p.host for p in wanted.ports])
+
+
+def _warn_of_neighbours(deployment: Deployment, wanted: list[int]) -> None:
+    """A port of a deployment that is stopped is free, and that one could not be started any more."""
+    theirs = claimed(but=deployment.name)
+    shared: dict[str, list[str]] = {}
+    for port in wanted:
+        if port in theirs:
+            shared.setdefault(theirs[port], []).append(str(port))
+    for name, numbers in shared.items():
+        apart = f"kesdeploy up -n {deployment.name} --port-offset {free_offset(deployment.spec.network.bind)}"
+        deployment.report.warn(
+            f"the deployment {name!r} has port {', '.join(numbers)} too: only one of the two can run (apart: {apart})"
+        )
 
 
 def _refuse_roots_ports(deployment: Deployment, wanted: list[int]) -> None:
@@ -119,6 +138,11 @@ def taken(ip: str, port: int) -> str:
 
 
 def free_offset(bind: str) -> int:
-    """The `--port-offset` under which all default ports are free."""
+    """The `--port-offset` under which all default ports are free, and no deployment counts on one of them."""
     defaults = [value for name, value in Network() if name.endswith("_port")]
-    return next((n for n in _OFFSETS if all(ports.is_free(bind, port + n) for port in defaults)), _OFFSETS[-1])
+    theirs = claimed()
+
+    def free(port: int) -> bool:
+        return port not in theirs and ports.is_free(bind, port)
+
+    return next((n for n in _OFFSETS if all(free(port + n) for port in defaults)), _OFFSETS[-1])

@@ -36,7 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "trusting",
         "probing",
     ),
-    ("opening", "choosing", "clash", "handover", "doctor", "doctor.*"),
+    ("opening", "choosing", "clash", "neighbours", "handover", "doctor", "doctor.*"),
     ("apply", "verify", "strangers", "traffic", "withheld"),
     ("containers", "observe", "gate", "ensure", "keys"),
     ("filled", "fingerprints", "identities", "loss", "proven", "services", "kes_log", "validity", "brought"),

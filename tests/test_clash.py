@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shlex
 import socket
+from dataclasses import replace
 
 import pytest
 from core_fixtures import World, world
@@ -12,6 +13,7 @@ from kesdeploy.deployment import FOLDER, LABEL
 from kesdeploy.engines import Container, Pod
 from kesdeploy.errors import EngineError, PortTaken, UsageError
 from kesdeploy.home import Home
+from kesdeploy.report import Silent
 
 
 @pytest.fixture
@@ -138,3 +140,36 @@ def test_a_rootless_engine_publishes_none_of_roots_ports(here, monkeypatch, netw
     assert raised.value.hint.startswith(hint)
     monkeypatch.setattr(ports, "lowest", lambda: 80)
     clash.refuse_taken_ports(here.deployment, here.plan())
+
+
+@pytest.fixture
+def stopped(here) -> Home:
+    """Another deployment of the folder. It is stopped: nobody listens on its ports."""
+    home = Home.of("other")
+    home.prepare()
+    home.spec.write_text("version: 1\nname: other\nkeystore: {fs: {}}\nnetwork: {s3_port: 9000, kes_port: 7473}\n")
+    return home
+
+
+def test_the_ports_of_one_that_is_stopped_are_not_proposed(here, stopped):
+    """Kes_port 7473 is the default's, moved by 100."""
+    assert clash.free_offset("127.0.0.1") == 200
+    stopped.spec.write_text("broken: [")
+    assert clash.free_offset("127.0.0.1") == 100
+
+
+def test_who_takes_the_port_of_one_that_is_stopped_is_warned(here, stopped):
+    said: list[str] = []
+
+    class Listening(Silent):
+        def warn(self, text: str) -> None:
+            said.append(text)
+
+    deployment = replace(here.deployment, report=Listening())
+    clash.refuse_taken_ports(deployment, here.plan())
+    assert len(said) == 1
+    assert "'other' has port 9000, 9001 too" in said[0]
+    assert "--port-offset 200" in said[0]
+    here.up()
+    clash.refuse_taken_ports(deployment, here.plan())
+    assert len(said) == 1, "it was said when the pod was made"
