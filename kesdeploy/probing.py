@@ -15,10 +15,23 @@ from dataclasses import dataclass, replace
 from threading import Event
 from typing import TYPE_CHECKING
 
-from kesdeploy import apply, choosing, gate, granting, images, kes_log, keystores, opening, services, teardown, topology
+from kesdeploy import (
+    apply,
+    choosing,
+    gate,
+    granting,
+    images,
+    kes_log,
+    keystores,
+    observe,
+    opening,
+    services,
+    teardown,
+    topology,
+)
 from kesdeploy.deployment import Deployment, clock
 from kesdeploy.engines.choose import open_engine
-from kesdeploy.errors import KesdeployError, ServiceError, UsageError
+from kesdeploy.errors import ServiceError, UsageError
 from kesdeploy.home import Home
 from kesdeploy.keystores import Pick, Site
 from kesdeploy.plan import diff
@@ -133,7 +146,7 @@ def _kes(wish: Wish, of: Home, spec: Spec, report: Reporter) -> Iterator[Deploym
             deployment.keystore.preflight(deployment.work)
             wanted = topology.kes_alone(spec, _site(deployment, engine, before))
             with _in_our_words():
-                apply.apply(diff(wanted, {}), deployment)
+                apply.apply(diff(wanted, observe.observe(deployment, wanted)), deployment)
             yield deployment
         finally:
             teardown.remove(opening.Wish("destroy", spec.name), Silent(), data=True)
@@ -172,16 +185,20 @@ def _tried(deployment: Deployment, key: str) -> _Tried:
         kes.create_key(key)
     try:
         with _step(deployment, "encrypt with it, and decrypt once KES has forgotten it", read):
-            made = kes.generate(key, CONTEXT)
-            gate.forget_keys(deployment)
-            if kes.decrypt(key, made.ciphertext, CONTEXT) != made.plaintext:
-                raise ServiceError(f"KES does not decrypt what {key!r} encrypted")
-    except KesdeployError as error:
+            _use(deployment, kes, key)
+    except BaseException as error:  # Ctrl-C too: nobody else would remove it
         if stays := _removed(deployment, kes, key, remove):
             deployment.report.warn(f"the key {key} stays: {stays}")
         raise error from None
     with deployment.report.step("remove it, as far as KES may"):
         return _Tried(key, _removed(deployment, kes, key, remove))
+
+
+def _use(deployment: Deployment, kes: KesClient, key: str) -> None:
+    made = kes.generate(key, CONTEXT)
+    gate.forget_keys(deployment)
+    if kes.decrypt(key, made.ciphertext, CONTEXT) != made.plaintext:
+        raise ServiceError(f"KES does not decrypt what {key!r} encrypted")
 
 
 def _removed(deployment: Deployment, kes: KesClient, key: str, right: str) -> str:
@@ -193,8 +210,8 @@ def _removed(deployment: Deployment, kes: KesClient, key: str, right: str) -> st
         refused = f"KES would need {right}: {kes_log.last_error(deployment, began) or error.because}"
     else:
         refused = "the keystore said that it did, and did not"
-    gate.forget_keys(deployment)
     try:
+        gate.forget_keys(deployment)
         kes.describe_key(key)
     except ServiceError as error:
         return "" if error.status == NOT_FOUND else refused

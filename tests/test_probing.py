@@ -73,6 +73,20 @@ def test_the_key_is_made_used_and_removed_and_told_first(here):
     assert ("signal", next(c[1] for c in here.engine.calls if c[0] == "signal"), "SIGHUP") in here.engine.calls
 
 
+def test_a_deployment_that_is_there_is_tried_with_the_credentials_that_it_keeps(here, monkeypatch):
+    home = Home.of("demo")
+    home.prepare()
+    for half in ("accesskey", "secretkey"):
+        home.write_secret(f"aws-credentials-{half}", "kept")
+    written = spec_of("name: demo", keystore={"aws": AWS["keystore.aws"]})
+    home.write("kesdeploy.yaml", written.text().encode())
+    monkeypatch.delenv("ID")
+    monkeypatch.delenv("SECRET")
+    assert probing.prove(Wish("policy", "demo", timeout=1), Told()).data["proof"]["removed"]
+    assert [each.name for each in Home.all()] == ["demo"]
+    assert home.read_secret("aws-credentials-secretkey") == "kept"
+
+
 @pytest.mark.parametrize(
     ("settings", "before"),
     [
@@ -119,6 +133,17 @@ def test_what_is_denied_names_the_right_and_leaves_nothing(here, monkeypatch, me
         tried()
     assert f"secretsmanager:{right}" in found.value.hint
     assert found.value.status == 502
+    assert here.kes.keys == {}
+    assert Home.all() == ()
+
+
+def test_ctrl_c_leaves_no_key(here, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("core_fixtures._Door.generate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tried()
     assert here.kes.keys == {}
     assert Home.all() == ()
 
