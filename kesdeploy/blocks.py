@@ -28,6 +28,13 @@ class Lines:
 
 
 @dataclass(frozen=True)
+class Painted:
+    """One line in several styles. Never wrapped."""
+
+    parts: Sequence[tuple[str, Style]]
+
+
+@dataclass(frozen=True)
 class Item:
     """A marked line (✓ ✗ ! •) and what belongs to it, indented."""
 
@@ -44,7 +51,7 @@ class Table:
     rows: Sequence[Sequence[Any]]
 
 
-Block: TypeAlias = Text | Lines | Item | Table
+Block: TypeAlias = Text | Lines | Painted | Item | Table
 
 GAP: Final = "  "
 _NARROWEST_PROSE = 20
@@ -77,6 +84,8 @@ def _lines(block: Block, terminal: Terminal) -> list[str]:
             return [terminal.paint(line, block.style) for line in wrapped(block.text, terminal.width)]
         case Lines():
             return [line for text in block.lines for line in text.split("\n")]
+        case Painted():
+            return ["".join(terminal.paint(text, style) for text, style in block.parts)]
         case Item():
             return [f"{terminal.mark(block.mark)} {block.text}", *(f"{GAP}{line}" for line in block.below)]
         case Table():

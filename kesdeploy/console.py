@@ -125,10 +125,12 @@ class Console:
             self._speak_of(result, shown)
         return result.exit_code
 
-    def stream(self, line: dict[str, Any] | str) -> None:
+    def stream(self, line: dict[str, Any] | str | Block) -> None:
         """One line of `--follow`: a document (NDJSON), or text. NobodyReads when nobody does."""
         if isinstance(line, str):
             self._print(self._clean(line) + "\n")
+        elif not isinstance(line, dict):
+            self._print("".join(f"{text}\n" for text in self._cleaned(lines_of([line], self._out))))
         else:
             self._answered = "lines"
             self._print(self._encoded(self._hidden.data(line), indent=None))

@@ -1,8 +1,7 @@
-"""What there is and how it is: status, list, logs. Reads only, and never locks."""
+"""What there is and how it is: status, list. Reads only, and never locks."""
 
 from __future__ import annotations
 
-import heapq
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -22,23 +21,19 @@ from kesdeploy import (
     validity,
 )
 from kesdeploy.deploy import endpoints
-from kesdeploy.errors import CertificateError, KesdeployError, Problem, ServiceError, UsageError
+from kesdeploy.errors import CertificateError, KesdeployError, Problem, ServiceError
 from kesdeploy.home import Home
 from kesdeploy.opening import Wish
 from kesdeploy.plan import diff
 from kesdeploy.result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kesdeploy.deployment import Deployment
-    from kesdeploy.engines import LogLine
     from kesdeploy.report import Reporter
     from kesdeploy.resources import Resource
 
 # KES's answers about its keystore alone; every other trouble with KES is told with its container, or MinIO's view.
 KEYSTORE_LOST = (502, 504)
-PARTS = {"kes": "kes-server", "minio": "minio-server", "vault": "vault"}
 
 
 def status(wish: Wish, report: Reporter) -> Result:
@@ -53,7 +48,7 @@ def status(wish: Wish, report: Reporter) -> Result:
             "state": "",
             "engine": _engine(deployment),
             "sandbox": bool(protection.sandbox(deployment)),
-            "containers": parts.rows(deployment, _expected(deployment), problems),
+            "containers": parts.rows(deployment, expected(deployment), problems),
             **(_unasked(deployment) if rests else _services(deployment, problems)),
             "auto_encryption": deployment.spec.minio.auto_encryption,
             "certificates": _certificates(deployment, problems),
@@ -121,7 +116,7 @@ def _engine(deployment: Deployment) -> dict[str, Any]:
     return {"name": info.name, "version": info.version, "reason": reason, "rootless": info.rootless}
 
 
-def _expected(deployment: Deployment) -> list[str]:
+def expected(deployment: Deployment) -> list[str]:
     found = ["minio-server"] if services.elsewhere(deployment.spec) else ["kes-server", "minio-server"]
     if deployment.keystore.components(deployment.spec):
         found.insert(0, deployment.spec.kms)
@@ -216,71 +211,9 @@ def _entry(home: Home) -> dict[str, Any]:
             running = [c.running for c in deployment.engine.containers(deployment.labels)]
             state = "running" if running and all(running) else "stopped" if running else "down"
             state = "degraded" if any(running) and not all(running) else state
-            state = "incomplete" if running and len(running) < len(_expected(deployment)) else state
+            state = "incomplete" if running and len(running) < len(expected(deployment)) else state
             s3 = topology.s3_url(deployment.spec)
             engine = deployment.state.value.engine
             return {**entry, "state": state, "keystore": deployment.spec.kms, "engine": engine, "s3": s3}
     except KesdeployError as error:
         return {**entry, "state": f"error: {error.what}"}
-
-
-def logs(wish: Wish, part: str, tail: int) -> Result:
-    return Result("logs", {"lines": list(log_lines(wish, part, tail, follow=False))})
-
-
-def log_lines(wish: Wish, part: str, tail: int, *, follow: bool = True) -> Iterator[dict[str, str]]:
-    """Lines of all containers (or of one), in order of time; with `follow` as they come."""
-    from kesdeploy.report import Silent
-
-    if part and part not in PARTS:
-        raise UsageError(f"no part {part!r}", because=f"there are {', '.join(PARTS)}", hint="kesdeploy logs kes")
-    home = opening.existing(wish)
-    with opening.opened(wish, home, Silent(), lock=False) as deployment:
-        wanted = [topology.container_name(home.name, PARTS[part])] if part else _expected(deployment)
-        there = [name for name in wanted if deployment.engine.container(name)]
-        if part and wanted[0] not in _expected(deployment):
-            raise UsageError(f"{home.name!r} has no {part} of its own", hint=f"kesdeploy logs -n {home.name}")
-        if not there:
-            raise UsageError(f"no container of {home.name!r} is here", hint=f"kesdeploy up -n {home.name}")
-        streams = [_named(deployment, name, tail, follow=follow) for name in there]
-        if not follow:
-            yield from heapq.merge(*streams, key=lambda line: line["time"])
-        else:
-            yield from _interleaved(streams)
-
-
-def _named(deployment: Deployment, name: str, tail: int, *, follow: bool) -> Iterator[dict[str, str]]:
-    short = name.removeprefix(f"{deployment.name}-").removesuffix("-server")
-    for line in deployment.engine.logs(name, tail=tail, follow=follow):
-        yield _line(short, line)
-
-
-def _line(container: str, line: LogLine) -> dict[str, str]:
-    return {"time": line.time, "container": container, "stream": line.stream, "text": line.text}
-
-
-def _interleaved(streams: list[Iterator[dict[str, str]]]) -> Iterator[dict[str, str]]:
-    """Several endless streams as one, as their lines come."""
-    from queue import SimpleQueue
-    from threading import Thread
-
-    queue: SimpleQueue[dict[str, str] | None] = SimpleQueue()
-
-    def pump(stream: Iterator[dict[str, str]]) -> None:
-        try:
-            for line in stream:
-                queue.put(line)
-        except Exception:  # noqa: BLE001 - the stream of a container that ends, or of a command that does
-            return
-        finally:
-            queue.put(None)
-
-    for stream in streams:
-        Thread(target=pump, args=(stream,), daemon=True).start()
-    open_streams = len(streams)
-    while open_streams:
-        line = queue.get()
-        if line is None:
-            open_streams -= 1
-        else:
-            yield line

@@ -26,6 +26,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "deploy",
         "overview",
+        "logs",
+        "audit",
         "parts",
         "environment",
         "foreground",

@@ -23,6 +23,7 @@ from kesdeploy.cli import (
     inspect,
     keys,
     lifecycle,
+    logs,
     machine,
 )
 from kesdeploy.cli.refusing import Refused, refused
@@ -47,6 +48,7 @@ for family in (
     lifecycle,
     imports,
     inspect,
+    logs,
     explaining,
     keys,
     buckets,

@@ -1,4 +1,4 @@
-"""status, list, verify, logs, schema: looking, without changing anything."""
+"""status, list, verify, policy, schema: looking, without changing anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from kesdeploy.cli import status_views, views
 from kesdeploy.cli.flags import Flags
 from kesdeploy.cli.piped import from_stdin
 from kesdeploy.cli.running import run
-from kesdeploy.errors import Interrupted
 
 if TYPE_CHECKING:
     from kesdeploy.console import Console
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (status, verify, logs, policy, schema):
+    for command in (status, verify, policy, schema):
         app.command()(command)
     app.command("list")(list_)
 
@@ -83,32 +82,6 @@ def verify(
         return deploy.check(Wish("verify", name, timeout=o.seconds(timeout)), console, restart=restart)
 
     run("verify", work, views.checked, json=json, verbose=verbose)
-
-
-def logs(
-    part: Annotated[str, typer.Argument(help="kes, minio or vault; all when left out.")] = "",
-    name: o.Name = "",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    tail: Annotated[int, typer.Option("--tail", min=0, help="Only the last N lines of each.")] = 200,
-    json: o.Json = False,
-    verbose: o.Verbose = False,
-) -> None:
-    """What the containers said, in order of time."""
-
-    def work(console: Console) -> Result | None:
-        from kesdeploy.opening import Wish
-        from kesdeploy.overview import log_lines, logs
-
-        if not follow:
-            return logs(Wish("logs", name), part, tail)
-        try:
-            for line in log_lines(Wish("logs", name), part, tail):
-                console.stream(line if json else views.log_line(line))
-        except KeyboardInterrupt:  # that is how one ends it: nothing to say
-            raise typer.Exit(Interrupted.exit_code) from None
-        return None
-
-    run("logs", work, views.logged, json=json, verbose=verbose)
 
 
 def policy(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -114,6 +115,16 @@ def days(text: str) -> timedelta:
     if not match:
         raise UsageError(f"{text!r} is no number of days", hint="--if-expiring 30d")
     return timedelta(**{{"d": "days", "h": "hours"}[match[2]]: int(match[1])})
+
+
+def moment(text: str) -> int:
+    """A Unix time: so long ago (10m, 2h, 3d), or a time in ISO 8601, local where it names no zone. UsageError."""
+    if ago := re.fullmatch(r"(\d{1,6})([smhd])", text.strip()):
+        return int(time.time()) - int(ago[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[ago[2]]
+    try:
+        return int(datetime.fromisoformat(text.strip()).timestamp())
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(f"{text[:40]!r} is no time", hint="--since 10m, or --since 2026-11-21T10:00") from None
 
 
 def seconds(text: str) -> float:

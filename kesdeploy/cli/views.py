@@ -173,14 +173,6 @@ def policy(data: Data) -> Iterable[Block]:
         yield Text(f"The keystore {data['keystore']!r} needs no policy.")
 
 
-def logged(data: Data) -> Iterable[Block]:
-    yield Lines([log_line(line) for line in data["lines"]])
-
-
-def log_line(line: Data) -> str:
-    return f"{line['time'][11:23]} {line['container']:<8} {line['text']}"
-
-
 def examined(data: Data) -> Iterable[Block]:
     marks = {"PASS": "ok", "WARN": "warn", "FAIL": "failed"}
     for finding in data["findings"]:

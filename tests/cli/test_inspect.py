@@ -10,7 +10,6 @@ import pytest
 from commands import ROOT, run_here
 
 from kesdeploy import overview
-from kesdeploy.engines import LogLine
 from kesdeploy.errors import EngineError
 
 KES, MINIO, POD = "fs-kes-server", "fs-minio-server", "minio-kes-fs"
@@ -207,49 +206,7 @@ def test_a_console_that_is_off_has_no_address(up, kesdeploy, ask):
     assert ask("status", expect=7)["data"]["endpoints"]["console"] == ""
 
 
-# --- logs
-
-
-@pytest.fixture
-def spoken(up):
-    up.engine._logs.clear()
-    for second, name, text in ((1, KES, "one"), (3, KES, "three"), (2, MINIO, "two")):
-        line = LogLine(f"2026-01-01T00:00:0{second}.123456789Z", "stderr", text)
-        up.engine._logs.setdefault(name, []).append(line)
-    return up
-
-
-def test_lines_are_in_order_of_time_with_who_said_them(spoken, kesdeploy, ask):
-    assert kesdeploy("logs").stdout == (
-        "00:00:01.123 kes      one\n00:00:02.123 minio    two\n00:00:03.123 kes      three\n"
-    )
-    (line,) = ask("logs", "minio")["data"]["lines"]
-    assert line == {"time": "2026-01-01T00:00:02.123456789Z", "container": "minio", "stream": "stderr", "text": "two"}
-
-
-def test_the_last_lines_of_one(spoken, kesdeploy):
-    assert kesdeploy("logs", "kes", "--tail", "1").stdout == "00:00:03.123 kes      three\n"
-
-
-@pytest.mark.parametrize("tail", ["-1", "many"])
-def test_a_tail_that_is_no_number_of_lines_is_refused(spoken, kesdeploy, tail):
-    refused = kesdeploy("logs", "--tail", tail, expect=2)
-    assert "--tail" in refused.stderr
-
-
-def test_none_of_the_last_lines_leaves_those_to_come(spoken, kesdeploy):
-    assert kesdeploy("logs", "--tail", "0").stdout == ""
-
-
-def test_following_is_one_document_a_line(spoken, kesdeploy):
-    done = kesdeploy("logs", "--follow", "--json")
-    assert {json.loads(line)["text"] for line in done.stdout.splitlines()} == {"one", "two", "three"}
-    assert min(kesdeploy("logs", "-f").stdout.splitlines()) == "00:00:01.123 kes      one"
-
-
-def test_a_part_that_there_is_none_of(spoken, kesdeploy):
-    refused = kesdeploy("logs", "bogus", expect=2)
-    assert refused.stderr.splitlines()[1:] == ["  because: there are kes, minio, vault", "  try: kesdeploy logs kes"]
+# --- an engine that is gone, looking alone
 
 
 def test_an_engine_that_is_gone_is_3(up, kesdeploy, ask, monkeypatch):

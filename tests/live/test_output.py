@@ -35,6 +35,12 @@ def test_ctrl_c_ends_logs_at_once_and_without_a_word(running: Cli) -> None:
     assert "Traceback" not in child.before
 
 
+def test_the_audit_names_who_made_the_key(running: Cli) -> None:
+    first, *_ = running("logs", "--audit", "--json").data["events"]
+    made = (first["who"], first["operation"], first["key"], first["result"])
+    assert made == ("operator", "create", "minio-backend-default-key", "ok")
+
+
 @pytest.mark.parametrize("flags", [(), ("--follow",), ("--follow", "--json")])
 def test_logs_for_a_reader_of_one_line(running: Cli, flags: tuple[str, ...]) -> None:
     again = running.container("kes-server")
