@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 _PORTS = {9000: "network.s3_port", 9001: "network.console_port", 7373: "network.kes_port", 8200: "network.vault_port"}
 _GONE = {"--mlock": "v0.21", "--root": "v0.18", "--quiet": "v0.21", "-q": "v0.21"}
+_VAULT_OWN = {
+    "VAULT_AGENT_ADDR": "KES asks that address instead of keystore.vault.endpoint, and says nothing",
+    "VAULT_NAMESPACE": "it stands over what is configured; keystore.vault.namespace says it openly",
+    "VAULT_SKIP_VERIFY": "KES then believes any certificate; keystore.vault.ca names the authority to trust",
+    "VAULT_CACERT": "keystore.vault.ca names that file",
+    "VAULT_PROXY_ADDR": "kes.proxy names a proxy",
+}
 _DRIVES = re.compile(r"(?<!\S)/[^\s:]*\{1\.\.\.(\d{1,2})\}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -68,7 +75,7 @@ def from_service(service: Service) -> Found:
     """What one container says, and what is wrong with it."""
     remarks = (*_image(service), *(_CHECKS[service.component](service) if service.component else ()))
     release, said = _release(service)
-    settings: dict[str, Any] = {**release}
+    settings: dict[str, Any] = {**release, **_proxy(service)}
     remarks += said
     for address, here, inside in service.ports:
         remarks += tuple(_published(service, address, inside))
@@ -101,6 +108,18 @@ def _release(service: Service) -> tuple[dict[str, str], tuple[Remark, ...]]:
         return {}, ()
     why = "it goes on: a newer one writes what this one cannot read. To move on: take images.kes out of the spec"
     return {"images.kes": f"quay.io/minio/kes:{tag}"}, (Remark("changed", place, f"KES {tag} is kept", why),)
+
+
+def _proxy(service: Service) -> dict[str, str]:
+    """The proxy that their KES goes through."""
+    names = ("HTTPS_PROXY", "https_proxy") if service.component == "kes" else ()
+    return next(({"kes.proxy": proxy} for name in names if (proxy := service.environment.get(name))), {})
+
+
+def _overridden(service: Service) -> Iterator[Remark]:
+    """Vault's own client, which is in KES, reads variables that stand over KES's configuration (api/client.go)."""
+    for name in sorted(service.environment.keys() & _VAULT_OWN.keys()):
+        yield Remark("changed", f"{service.where}: {service.name}", f"{name} is not taken over", _VAULT_OWN[name])
 
 
 def _image(service: Service) -> Iterator[Remark]:
@@ -154,6 +173,7 @@ def _kes(service: Service) -> Iterator[Remark]:
         yield Remark(
             "broken", place, f"{config} is not mounted", f"mounted are: {', '.join(service.mounts) or 'no folders'}"
         )
+    yield from _overridden(service)
     yield from _files(service, {"KES_CLIENT_KEY", "KES_CLIENT_CERT"})
 
 

@@ -155,6 +155,16 @@ def test_a_kes_that_comes_along_is_not_elsewhere(files):
 # --- further policies, releases
 
 
+def test_what_stands_in_the_environment_of_kes():
+    environment = {"HTTPS_PROXY": "http://proxy.example.org:3128", "VAULT_SKIP_VERIFY": "true", "VAULT_AGENT_ADDR": "x"}
+    bodies = {"kes": {"image": "minio/kes", "environment": environment}}
+    (service,) = compose.services({"services": bodies}, "compose.yaml", Path())
+    found = from_service(service)
+    assert found.settings["kes.proxy"] == "http://proxy.example.org:3128"
+    assert "believes any certificate" in remarks(found)
+    assert "instead of keystore.vault.endpoint" in remarks(found)
+
+
 def test_clients_besides_minio_keep_their_policies():
     other = {"allow": ["/v1/key/generate/app-*", "/v1/key/*/x"], "deny": ["/v1/key/delete/*"]}
     mine = {"allow": ["/v1/key/*"], "identities": ["${MINIO_ID}"]}
