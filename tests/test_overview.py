@@ -4,7 +4,6 @@ import pytest
 from core_fixtures import World, world
 
 from kesdeploy import deploy, overview
-from kesdeploy.engines import LogLine
 from kesdeploy.errors import UsageError
 from kesdeploy.opening import Wish
 from kesdeploy.report import Silent
@@ -150,50 +149,7 @@ def test_one_that_is_broken_does_not_hide_the_others(here):
     assert states["broken"].startswith("error: ")
 
 
-# --- logs
-
-
-def _say(here: World) -> None:
-    for time, name, text in ((1, KES, "one"), (3, KES, "three"), (2, MINIO, "two"), (4, MINIO, "four")):
-        here.engine._logs.setdefault(name, []).append(LogLine(f"2026-01-01T00:00:0{time}Z", "stdout", text))
-
-
-def test_lines_of_all_containers_in_order_of_time(here):
-    here.engine._logs.clear()
-    _say(here)
-    lines = overview.logs(Wish("logs", "fs"), "", 200).data["lines"]
-    assert [line["text"] for line in lines] == ["one", "two", "three", "four"]
-    assert {line["container"] for line in lines} == {"kes", "minio"}
-
-
-def test_one_container_and_its_last_lines(here):
-    _say(here)
-    lines = overview.logs(Wish("logs", "fs"), "minio", 1).data["lines"]
-    assert [line["text"] for line in lines] == ["four"]
-
-
-def test_following_ends_when_the_streams_do(here):
-    here.engine._logs.clear()
-    _say(here)
-    lines = list(overview.log_lines(Wish("logs", "fs"), "", 200))
-    assert sorted(line["text"] for line in lines) == ["four", "one", "three", "two"]
-
-
-def test_the_words_of_what_stopped_are_still_there(here):
-    _say(here)
-    here.engine.dies(MINIO)
-    assert overview.logs(Wish("logs", "fs"), "minio", 200).data["lines"]
-
-
-def test_a_part_that_there_is_none_of(here):
-    with pytest.raises(UsageError, match="bogus"):
-        overview.logs(Wish("logs", "fs"), "bogus", 1)
-    with pytest.raises(UsageError):
-        overview.logs(Wish("logs", "fs"), "vault", 1)
-    here.engine.remove(MINIO)
-    with pytest.raises(UsageError) as raised:
-        overview.logs(Wish("logs", "fs"), "minio", 1)
-    assert raised.value.hint == "kesdeploy up -n fs"
+# --- drift
 
 
 def test_a_file_that_was_edited_by_hand_is_no_health(here):

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from kesdeploy.blocks import lines_of
-from kesdeploy.cli import status_views, views
+from kesdeploy.cli import log_views, status_views, views
 from kesdeploy.terminal import Terminal
 
 GOOD = {"name": "object", "ok": True, "evidence": "came back equal", "hint": "", "code": ""}
@@ -266,10 +266,9 @@ def test_a_schema_is_json():
 
 def test_a_log_line_has_its_time_and_who_said_it():
     line = {"time": "2026-01-01T12:34:56.789012Z", "container": "kes", "stream": "stderr", "text": "two  blanks"}
-    assert lines(views.logged, {"lines": [line, {**line, "container": "minio", "text": ""}]}) == [
-        "12:34:56.789 kes      two  blanks",
-        "12:34:56.789 minio    ",
-    ]
+    assert lines(lambda data: [log_views.log_line(data)], line) == ["12:34:56.789 kes      two  blanks"]
+    empty = {**line, "container": "minio", "text": "", "time": "2026-01-01T12:34:56Z"}
+    assert lines(lambda data: [log_views.log_line(data)], empty) == ["12:34:56     minio    "]
 
 
 def test_doctor_marks_what_is_to_be_done_and_says_what_was():

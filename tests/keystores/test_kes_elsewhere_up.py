@@ -10,7 +10,7 @@ from bao import Told, free_port
 from core_fixtures import world
 from their_kes import TheirKes
 
-from kesdeploy import deploy, environment, granting, overview, pki, services
+from kesdeploy import deploy, environment, granting, logs, overview, pki, services
 from kesdeploy.clients.kes import Kes
 from kesdeploy.errors import DataProtected, ServiceError, UsageError
 from kesdeploy.keystores import FIELDS
@@ -162,7 +162,9 @@ def test_stop_start_status_and_what_is_not_here(here):
     assert (status.ok, status.data["keystore"]) == (True, {"kind": "kes", "state": "ok"})
     assert status.data["endpoints"]["kes"] == here.theirs.address
     with pytest.raises(UsageError, match="no kes of its own"):
-        overview.logs(Wish("logs", "demo"), "kes", 5)
+        list(logs.lines(Wish("logs", "demo"), logs.Which("kes")))
+    with pytest.raises(UsageError, match="run by others"):
+        list(logs.events(Wish("logs", "demo"), logs.Which()))
     with pytest.raises(UsageError, match="not restarted"):
         here.do("check", restart=True)
 
