@@ -19,12 +19,22 @@ from kesdeploy.doctor.probes import (
 from kesdeploy.doctor.registries import examine_registries
 from kesdeploy.doctor.rootless import examine_session
 from kesdeploy.doctor.start import examine_start
-from kesdeploy.doctor.system import examine_folder, examine_groups, examine_reboot, examine_service
+from kesdeploy.doctor.system import REBOOT, examine_folder, examine_groups, examine_reboot, examine_service
 
 if TYPE_CHECKING:
     from kesdeploy.doctor.finding import Finding
 
 DEFAULT_PORTS = (9000, 9001, 7373, 8200)
+_OF_PODMAN = (
+    "runtime",
+    "service socket",
+    "user ids",
+    "id maps",
+    "runtime folder",
+    "image store",
+    "network device",
+    REBOOT,
+)
 Probe = Callable[[], "tuple[Finding, ...] | Finding | None"]
 
 
@@ -46,7 +56,13 @@ def examine(
     with ThreadPoolExecutor(len(probes)) as threads:
         found = [future.result() for future in [threads.submit(probe) for probe in probes]]
     several = [each if isinstance(each, tuple) else (each,) for each in found]
-    return (engine, *(finding for each in several for finding in each if finding is not None))
+    told = (finding for each in several for finding in each if finding is not None)
+    return (engine, *(finding for finding in told if finding.name not in _none_of_its_affair(engine)))
+
+
+def _none_of_its_affair(engine: Finding) -> tuple[str, ...]:
+    """Docker's service brings a runtime, sees to ids and storage itself, and starts its containers at boot."""
+    return _OF_PODMAN if engine.evidence.startswith("docker ") else ()
 
 
 def _of_the_machine(machine: Machine) -> tuple[Probe, ...]:

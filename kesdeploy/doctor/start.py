@@ -89,6 +89,7 @@ def _container(mark: str, name: str, program: str, user: str = "0:0", mounts: tu
         mounts=mounts,
         labels={LABEL: mark},
         restart="no",
+        serves=(80,) if program is inside.SERVER else (),
     )
 
 
@@ -162,7 +163,11 @@ def _answer(engine: Engine, port: int, container: str) -> Finding:
     return failed(
         ANSWERS,
         f"127.0.0.1:{port} does not: {because or 'an empty answer'}{'; the container said: ' + said if said else ''}",
-        Remedy("podman network reload --all; sysctl net.ipv4.ip_forward; iptables -t nat -L"),
+        Remedy(
+            "docker network inspect bridge; sysctl net.ipv4.ip_forward; iptables -t nat -L"
+            if engine.info().name == "docker"
+            else "podman network reload --all; sysctl net.ipv4.ip_forward; iptables -t nat -L"
+        ),
     )
 
 

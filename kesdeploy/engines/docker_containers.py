@@ -68,6 +68,14 @@ class DockerContainers(DockerImages):
             if clash := _TAKEN.search(refusal.because):
                 raise self._port_taken(int(clash[1]), refusal.because) from refusal
             raise
+        self._restarts(name, running=True)
+
+    def _restarts(self, name: str, *, running: bool) -> None:
+        """Have it come back by itself while it should run, and stay down while it should not."""
+        raw = self._inspect(name)
+        if raw and (policy := docker_read.restarts(raw, running=running)):
+            what, path = f"The restart policy of {name} cannot be set", f"/containers/{quote(name)}/update"
+            self._door.send(Call(what, "POST", path, body={"RestartPolicy": {"Name": policy}}))
 
     def _port_taken(self, port: int, because: str) -> PortTaken:
         raw = self._publishing(port)
@@ -88,6 +96,7 @@ class DockerContainers(DockerImages):
 
     def stop(self, name: str, *, timeout: int) -> None:
         grace = max(timeout, LEAST_STOP)
+        self._restarts(name, running=False)
         path = f"/containers/{quote(name)}/stop"
         call = Call(f"Container {name} cannot be stopped", "POST", path, {"t": grace}, timeout=grace + 30)
         self._settled(call, lambda: self._is(name, "exited"))

@@ -24,6 +24,11 @@ Raw = dict[str, Any]
 
 # What a network cannot hold itself, until the containers come: as labels of ours.
 PORTS, HOSTS = "pod.ports", "pod.hosts"
+# A container's restart policy as its spec has it.
+RESTART = "container.restart"
+# While it runs, and while it is stopped. A signal, be it only SIGHUP, counts as a stop by hand: after it Docker 20.10
+# starts a container with `unless-stopped` again neither when it crashes nor with its service.
+RUNNING, STOPPED = "always", "unless-stopped"
 # Seconds; as with every engine.
 LEAST_STOP = 3
 # Under either name a container finds its machine on every engine.
@@ -54,9 +59,13 @@ def network(spec: PodSpec) -> Raw:
 def pod(raw: Raw, members: list[Raw]) -> Pod:
     """A network, with its containers of `GET /containers/json`: broken when one of them runs outside of it."""
     running = [c for c in members if c["State"] == "running"]
-    labels = {name: value for name, value in raw["Labels"].items() if name not in (PORTS, HOSTS)}
     state = "running" if running else "created" if not members else "exited"
-    return Pod(raw["Id"], raw["Name"], state, any(not attached(c, raw) for c in running), labels)
+    return Pod(raw["Id"], raw["Name"], state, any(not attached(c, raw) for c in running), _theirs(raw["Labels"]))
+
+
+def _theirs(labels: Mapping[str, str] | None) -> dict[str, str]:
+    """All but our own."""
+    return {name: value for name, value in (labels or {}).items() if name not in (PORTS, HOSTS, RESTART)}
 
 
 def attached(container: Raw, net: Raw) -> bool:
@@ -84,14 +93,16 @@ def creation(spec: ContainerSpec, net: Raw, *, selinux: bool = False, remapped: 
         "Cmd": list(spec.command),
         "Env": [f"{name}={value}" for name, value in spec.environment.items()],
         "User": spec.user,
-        "Labels": dict(spec.labels),
+        "Labels": {**spec.labels, RESTART: spec.restart},
         "Tty": False,
+        # Given, only this one ends the restarts; otherwise any signal does.
+        "StopSignal": "SIGTERM",
         "StopTimeout": max(spec.stop_timeout, LEAST_STOP),
         "ExposedPorts": {name: {} for name in bindings},
         "HostConfig": {
             "NetworkMode": spec.pod,
             "PortBindings": bindings,
-            "RestartPolicy": {"Name": spec.restart},
+            "RestartPolicy": {"Name": RUNNING if spec.restart == STOPPED else spec.restart},
             "ExtraHosts": [*hosts, *(f"{name}:host-gateway" for name in _MACHINE)],
             # Only in this form does Docker label a mount; in the other it does not make a folder of what is missing.
             "Binds": [_bind(mount) for mount in labelled],
@@ -124,8 +135,16 @@ def container(raw: Raw, *, pods: frozenset[str]) -> Container:
         exit_code=seen["ExitCode"],
         started_at="" if seen["StartedAt"].startswith(_NEVER) else seen["StartedAt"],
         restarts=raw.get("RestartCount") or 0,
-        labels=raw["Config"].get("Labels") or {},
+        labels=_theirs(raw["Config"].get("Labels")),
     )
+
+
+def restarts(raw: Raw, *, running: bool) -> str:
+    """The policy that a container of `GET /containers/NAME/json` should have from now on; empty: the one it has."""
+    if (raw["Config"].get("Labels") or {}).get(RESTART) != STOPPED:
+        return ""
+    wanted = RUNNING if running else STOPPED
+    return "" if raw["HostConfig"]["RestartPolicy"]["Name"] == wanted else wanted
 
 
 def published(raw: Raw) -> set[int]:

@@ -15,7 +15,6 @@ from kesdeploy.engines import ContainerSpec, Engine, Mount, PodSpec, Port
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.errors import EngineError
 from kesdeploy.sandbox.rootfs import RootFs, libraries
-from tests.dockerd import docker_here
 
 PROGRAMS = ("sh", "sleep", "cat", "perl", "touch", "id", "env")
 LABEL = "kesdeploy-test"
@@ -29,12 +28,6 @@ socket(S, 2, 1, 6); setsockopt(S, 1, 2, pack("l", 1)); bind(S, pack("SnNx8", 2, 
 while (accept(C, S)) { syswrite C, "hello\\n"; close C }
 """
 SERVER = ("/bin/perl", "-e", _SERVE)
-
-
-@pytest.fixture(scope="session")
-def docker_host() -> Iterator[None]:
-    with docker_here():
-        yield
 
 
 def only(name: str) -> pytest.MarkDecorator:

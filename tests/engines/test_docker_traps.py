@@ -1,9 +1,12 @@
 """What is Docker's alone: what takes the place of pods survives a restart; who answers, and how one is pulled."""
 
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -33,11 +36,33 @@ def test_a_member_that_was_started_again_is_found_and_answers_as_before(world: W
     assert not found.broken
 
 
+def test_a_signal_does_not_end_the_restarts_and_a_stop_does(world: World):
+    """Docker takes any signal for a stop by hand."""
+    world.make_pod()
+    script = 'trap : HUP; trap "exit 0" TERM; while :; do sleep 0.05; done'
+    name = world.run("a", ("/bin/sh", "-c", script), restart="unless-stopped")
+    world.engine.signal(name, "SIGHUP")
+    pid = int(_inspect(name)["State"]["Pid"])
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while _inspect(name)["State"]["Pid"] in (0, pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _inspect(name)["State"]["Running"]
+    assert _inspect(name)["HostConfig"]["RestartPolicy"]["Name"] == "always", "with the service, too"
+    world.engine.stop(name, timeout=3)
+    assert _inspect(name)["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped", "and stays down with it"
+    world.engine.start(name)
+    assert _inspect(name)["HostConfig"]["RestartPolicy"]["Name"] == "always"
+
+
+def _inspect(name: str) -> dict[str, Any]:
+    return dict(json.loads(subprocess.run(["docker", "inspect", name], capture_output=True, check=True).stdout)[0])
+
+
 def test_ports_are_published_where_told_and_by_those_that_serve_them(world: World, free_port: int):
     world.make_pod(Port("127.0.0.1", free_port, 80))
     web, other = world.run("web", SERVER), world.run("b", IDLE)
-    seen = json.loads(subprocess.run(["docker", "inspect", web, other], capture_output=True, check=True).stdout)
-    bound = [raw["HostConfig"]["PortBindings"] for raw in seen]
+    bound = [_inspect(name)["HostConfig"]["PortBindings"] for name in (web, other)]
     assert bound == [{"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(free_port)}]}, {}]
 
 
