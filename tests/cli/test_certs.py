@@ -71,7 +71,8 @@ def test_one_of_their_own(up, kesdeploy, ask, pair, tmp_path):
     assert (again["data"]["changes"], again["data"]["taken_up"]) == ([], True)
     shown = kesdeploy("rotate-certs").stdout
     assert "minio-server: yours, until 2026-08-30, 90 days left; you renew it" in shown
-    assert "yours" in next(line for line in kesdeploy("status").stdout.splitlines() if line.startswith("minio-server"))
+    lasts = next(line for line in kesdeploy("status").stdout.splitlines() if line.startswith("Certificates"))
+    assert "minio-server 90 days (yours)" in lasts
 
 
 def test_a_key_from_the_environment(up, kesdeploy, pair, monkeypatch, tmp_path):

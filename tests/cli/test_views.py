@@ -145,7 +145,7 @@ def test_status_names_what_is_wrong_where_one_looks_for_it():
     assert row(found, "Keystore").endswith("vault: SEALED")
     assert row(found, "KMS").endswith("UNREACHABLE (connection refused)")
     assert row(found, "Auto-encryption").endswith("off")
-    assert row(found, "Engine").endswith("podman 4.3.1")
+    assert row(found, "Engine").endswith("podman 4.3.1 (asked for)")
     assert row(found, "Certificates").endswith("kes-server 12 days")
     assert row(found, "Console").endswith("http://127.0.0.1:9001")
     assert not any(line.startswith(("KES served", "MinIO asked")) for line in found)
