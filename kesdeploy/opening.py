@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kesdeploy import admitted, given, keystores, protection, spec, topology, yamltext
 from kesdeploy.deployment import FOLDER, Deployment, clock
 from kesdeploy.engines.choose import open_engine
+from kesdeploy.engines.elsewhere import refuse_elsewhere
 from kesdeploy.errors import DataProtected, UsageError
 from kesdeploy.home import Home, parent
 from kesdeploy.state import StateFile, locked
@@ -170,6 +171,7 @@ def _engine(wanted: Spec, home: Home) -> Iterator[tuple[Engine, StateFile]]:
     state = StateFile.open(home)
     engine = open_engine(wanted.engine, state.value.engine or None)
     try:
+        refuse_elsewhere(engine.info())
         yield engine, state
     finally:
         engine.close()

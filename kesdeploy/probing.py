@@ -31,6 +31,7 @@ from kesdeploy import (
 )
 from kesdeploy.deployment import Deployment, clock
 from kesdeploy.engines.choose import open_engine
+from kesdeploy.engines.elsewhere import refuse_elsewhere
 from kesdeploy.errors import ServiceError, UsageError
 from kesdeploy.home import Home
 from kesdeploy.keystores import Pick, Site
@@ -138,6 +139,7 @@ def _kes(wish: Wish, of: Home, spec: Spec, report: Reporter) -> Iterator[Deploym
     """A KES that runs while this lasts. Nothing of it is left here."""
     home, before = Home.of(spec.name), StateFile.open(of).value
     with closing(open_engine(spec.engine, before.engine or None)) as engine:
+        refuse_elsewhere(engine.info())
         try:
             _prepare(home, of, wish.secrets, spec.kms)
             state = StateFile.open(home)

@@ -10,6 +10,7 @@ from kesdeploy import boot, keystores, opening, protection
 from kesdeploy.boot import systemd
 from kesdeploy.deployment import marks
 from kesdeploy.engines.choose import open_engine
+from kesdeploy.engines.elsewhere import refuse_elsewhere
 from kesdeploy.errors import KesdeployError, StateError, UsageError
 from kesdeploy.opening import Wish
 from kesdeploy.state import StateFile, locked
@@ -38,6 +39,7 @@ def remove(wish: Wish, report: Reporter, *, data: bool) -> dict[str, Any]:
 def _remove(home: Home, report: Reporter, *, data: bool) -> dict[str, Any]:
     engine = open_engine("auto", _recorded_engine(home))
     try:
+        refuse_elsewhere(engine.info())
         gone = _containers(engine, marks(home), report)
     finally:
         engine.close()

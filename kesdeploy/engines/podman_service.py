@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -57,6 +58,10 @@ class Companion:
         """The program that serves `socket`."""
         raise NotImplementedError
 
+    def by_hand(self) -> str:
+        """What shows the same to somebody who looks for the reason."""
+        return "podman info"
+
     def ensure(self, *, suspect: bool = False) -> None:
         """Start it, or start it again when it is gone (idle for too long, or killed).
 
@@ -98,7 +103,7 @@ class Companion:
                 raise EngineError(
                     "Podman's service could not be started",
                     because=_complaint(words) or f"{self.argv()[0]} said nothing within {_START_SECONDS:.0f} s",
-                    hint="podman info",
+                    hint=self.by_hand(),
                 )
             time.sleep(0.003)
 
@@ -137,15 +142,25 @@ class Tunnel(Companion):
 
     def argv(self) -> tuple[str, ...]:
         forward = f"{self.socket}:{self._url.path}"
-        login = f"{self._url.username}@{self._url.hostname}" if self._url.username else str(self._url.hostname)
-        options = ["-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes", "-L", forward]
+        options = ["-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes", "-L", forward, *self._options()]
+        return ("ssh", *options, self._login, "cat")
+
+    def by_hand(self) -> str:
+        return shlex.join(("ssh", *self._options(), self._login, "podman", "info"))
+
+    @property
+    def _login(self) -> str:
+        return f"{self._url.username}@{self._url.hostname}" if self._url.username else str(self._url.hostname)
+
+    def _options(self) -> list[str]:
+        options = []
         if self._url.port:
             options += ["-p", str(self._url.port)]
         if self._identity:
             options += ["-i", self._identity]
         if self._url.hostname in ("localhost", "127.0.0.1"):  # a machine's key changes each time it is made anew
             options += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
-        return ("ssh", *options, login, "cat")
+        return options
 
 
 def _complaint(words: str) -> str:

@@ -185,6 +185,7 @@ def test_a_tunnel_checks_the_hosts_key_unless_it_is_this_machine():
         assert argv[argv.index("-p") + 1] == "2222"
         assert "/keys/id" in argv
         assert "StrictHostKeyChecking=no" not in argv
+        assert there.by_hand().startswith("ssh -p 2222 -i /keys/id core@build.example podman info")
         assert "StrictHostKeyChecking=no" in here.argv()
     finally:
         there.close()
