@@ -73,6 +73,12 @@ def advisories(component: str, version: str) -> tuple[Advisory, ...]:
     return tuple(a for a in known if not a.fixed_in or not _has_fix(component, version, a.fixed_in))
 
 
+def flaws(component: str, reference: str, version: str) -> tuple[Advisory, ...]:
+    """What is known to be wrong with an image. Of a build whose makers keep a list of their own, nothing is known."""
+    source = known_source(component, reference)
+    return () if source and source.advisories_at else advisories(component, version)
+
+
 def _has_fix(component: str, version: str, fixed_in: str) -> bool:
     return bool(_order(component, version)) and not is_older(component, version, fixed_in)
 

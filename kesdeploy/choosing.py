@@ -18,11 +18,17 @@ if TYPE_CHECKING:
     from kesdeploy.images import Chosen, Mode
     from kesdeploy.own_images import Wanted
     from kesdeploy.resources import Resource
+    from kesdeploy.spec import Spec
 
 
 def overrides(deployment: Deployment) -> dict[str, str]:
     """The references that the user names, by component."""
-    images = deployment.spec.images
+    return named(deployment.spec)
+
+
+def named(spec: Spec) -> dict[str, str]:
+    """The references that a spec names, by component."""
+    images = spec.images
     given = {"kes": images.kes, "minio": images.minio, "mc": images.mc, "openbao": images.vault, "vault": images.vault}
     return {component: reference for component, reference in given.items() if reference}
 

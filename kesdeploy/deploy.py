@@ -13,6 +13,7 @@ from kesdeploy import (
     clash,
     containers,
     ensure,
+    flaws,
     handover,
     observe,
     opening,
@@ -72,6 +73,9 @@ def up(wish: Wish, report: Reporter) -> Result:
             report.warn(f"{problem.message}: {problem.hint}")
         finished = handover.finish(deployment, wanted, plan)
         checks = (*finished, *_proved(deployment, wanted, plan))
+        if wish.acknowledge:
+            flaws.acknowledge(deployment)
+        flaws.tell(deployment)
         return _up_result(deployment, plan, checks)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from kesdeploy import own_images
-from kesdeploy.catalogue import Advisory, Source, advisories, catalogue, is_older, version_of
+from kesdeploy.catalogue import Advisory, Source, catalogue, flaws, is_older, version_of
 from kesdeploy.errors import EngineError, ImageError
 from kesdeploy.fetching import Layers, fetch, refusal
 from kesdeploy.local_images import digest, here, is_known_by, machine, offers, refuse_foreign
@@ -107,16 +107,15 @@ def _release(engine: Engine, wish: Wanted, pull: Pull, report: Reporter) -> Chos
     refuse_foreign(engine, source.reference, image, report)
     known = wish.digest(source)
     if known and image.digest and not is_known_by(image, known):
-        report.note(
-            f"{source.reference} is here, but it is not the published image: its digest differs (archives do that, and builds)"
-        )
+        what = f"{source.reference} is here, but it is not the published image"
+        report.note(f"{what}: its digest differs, as that of archives and of builds does")
     return _chosen(wish, source, image)
 
 
 def _chosen(wish: Wanted, source: Source, image: Image) -> Chosen:
     name, version = wish.component.name, version_of(source.reference) or wish.component.version
-    known = () if source.advisories_at else advisories(name, version)
     entrypoint, pin = wish.entrypoint(source), digest(wish, source, image)
+    known = flaws(name, source.reference, version)
     return Chosen(name, source.reference, image.id, pin, entrypoint, version, sandbox=False, advisories=known)
 
 

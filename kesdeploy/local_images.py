@@ -6,11 +6,11 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kesdeploy.catalogue import Source
 from kesdeploy.errors import ImageError
 from kesdeploy.references import by_digest, split
 
 if TYPE_CHECKING:
-    from kesdeploy.catalogue import Source
     from kesdeploy.engines import Engine, Image
     from kesdeploy.own_images import Wanted
     from kesdeploy.report import Reporter
@@ -31,7 +31,18 @@ def here(engine: Engine, ask: Wanted) -> tuple[Source, Image] | None:
         image = engine.image(source.reference)
         if image is not None and _may_be(ask, source, image):
             return source, image
-    return None
+    return _built(engine, ask)
+
+
+def _built(engine: Engine, ask: Wanted) -> tuple[Source, Image] | None:
+    """OpenBao as kesdeploy makes it from its wheel, here or where an archive comes from."""
+    if ask.named or ask.component.name != "openbao":
+        return None
+    from kesdeploy.sandbox.image import REPOSITORY
+
+    reference = f"{REPOSITORY}/openbao:{ask.component.version}"
+    image = engine.image(reference)
+    return (Source(reference), image) if image else None
 
 
 def _may_be(ask: Wanted, source: Source, image: Image) -> bool:

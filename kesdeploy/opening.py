@@ -38,6 +38,8 @@ class Wish:
     adopt_key: bool = False
     """Whether a key that somebody else made may become the deployment's."""
     new_keys: bool = False
+    acknowledge: bool = False
+    """Whether the user knows of the advisories against the images."""
     typed: tuple[str, ...] = ()
     """The command's own words, for a hint that is a whole command."""
 

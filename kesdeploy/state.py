@@ -4,6 +4,7 @@ generations: how often a resource's files were written; counted up *before* each
 mounted: which folders (device and inode) a container was started with.
 loaded: the generations that a running container has read. Where the two differ, it must read again; so a crash between
 writing and signalling loses nothing.
+acknowledged: the security advisories that the user knows of.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class State:
     generations: Mapping[str, int] = field(default_factory=dict)
     loaded: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     mounted: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    acknowledged: tuple[str, ...] = ()
 
     def stale(self, container: str, uses: tuple[str, ...]) -> frozenset[str]:
         """Which of what a container uses it has not read in its present generation."""

@@ -22,7 +22,7 @@ NAMES = (
     *("key", "bucket", "certs", "autostart", "explain"),
 )
 FAMILIES = {
-    "images": ("list", "load", "save"),
+    "images": ("list", "pull", "save", "load", "mirror", "acknowledge"),
     "key": ("create", "list", "info", "import", "encrypt", "decrypt", "dek", "delete"),
     "bucket": ("create", "list", "encrypt", "rewrap", "check"),
     "certs": ("list", "show", "import", "trust"),

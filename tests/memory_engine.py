@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -164,13 +166,22 @@ def _has(spec: ContainerSpec | PodSpec, port: int) -> bool:
 
 
 class ArchivingEngine(MemoryEngine):
-    """One whose archives say what was saved: a line a reference."""
+    """One whose archives say what was saved: a file with a line a reference."""
 
     def save(self, references: tuple[str, ...], archive: Path) -> None:
-        archive.write_text("\n".join(references))
+        body = "\n".join(references).encode()
+        member = tarfile.TarInfo("names")
+        member.size = len(body)
+        with tarfile.open(archive, "w") as tar:
+            tar.addfile(member, io.BytesIO(body))
 
     def load(self, archive: Path) -> tuple[str, ...]:
-        return tuple(archive.read_text().split("\n"))
+        with tarfile.open(archive) as tar:
+            names = tar.extractfile("names")
+            assert names
+            references = tuple(names.read().decode().split("\n"))
+        self.known |= {name: Image(f"id-{name}", (name,), "", 1, "amd64", {}) for name in references}
+        return references
 
 
 def _carries(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

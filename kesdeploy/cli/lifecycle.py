@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,6 +58,9 @@ def up(
     yes: o.Yes = False,
     no_input: o.NoInput = False,
     dry_run: o.DryRun = False,
+    acknowledge: Annotated[
+        bool, typer.Option("--acknowledge", help="You know the advisories against the images; up says no more of them.")
+    ] = False,
     json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:
@@ -73,7 +77,7 @@ def up(
         from kesdeploy import deploy
         from kesdeploy.asking import completed
 
-        wish = _planned("up", flags, timeout)
+        wish = replace(_planned("up", flags, timeout), acknowledge=acknowledge)
         wish = completed(wish, console, ask=console.interactive and not (yes or no_input))
         return deploy.plan(wish, console) if dry_run else deploy.up(wish, console)
 

@@ -182,15 +182,6 @@ def examined(data: Data) -> Iterable[Block]:
         yield Item("note", line)
 
 
-def images(data: Data) -> Iterable[Block]:
-    rows = [(i["component"], i["version"], i["here"] or "MISSING", i["advisories"]) for i in data["images"]]
-    yield Table(("component", "version", "here", "advisories"), rows)
-
-
-def moved(data: Data) -> Iterable[Block]:
-    yield Item("ok", f"{data['file']}: {', '.join(data['images'])}")
-
-
 def as_json(data: Data) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False)
 

@@ -27,7 +27,8 @@ def test_the_first_up_says_its_steps_and_how_to_log_in(here, kesdeploy):
     done = kesdeploy("up", "--kms", "fs", "--yes")
     steps = done.stderr.splitlines()
     assert steps[0] == "✓ create pod"
-    assert steps[-1].startswith("✓ prove it")
+    assert steps[-2].startswith("✓ prove it")
+    assert steps[-1].startswith("• known security advisories: ")
     assert "✓ key minio-backend-default-key in the keystore" in steps
     assert done.stdout.startswith("✓ proven: ")
     assert 'eval "$(kesdeploy env -n fs)"' in done.stdout

@@ -128,7 +128,7 @@ def test_completion_knows_deployments_and_keystores(kesdeploy_home):
 @pytest.mark.parametrize("command", ["plan", "render"])
 def test_what_up_would_do_is_asked_with_the_flags_of_up(command):
     options = {name: {o.name for o in get_command(app).commands[name].params} for name in ("up", command)}
-    own = {"timeout", "yes", "no_input", "dry_run"}
+    own = {"timeout", "yes", "no_input", "dry_run", "acknowledge"}
     assert options["up"] - own <= options[command]
     assert {"port_offset", "bucket", "engine", "set_"} <= options[command]
 
