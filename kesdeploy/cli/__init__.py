@@ -28,7 +28,7 @@ from kesdeploy.cli import (
 )
 from kesdeploy.cli.refusing import Refused, refused
 
-HELP = """A working, proven MinIO with server-side encryption (MinIO + KES + a KMS), on Podman, in one command.
+HELP = """A working, proven MinIO with server-side encryption (MinIO + KES + a KMS), on Podman or Docker.
 
 \b
 Try it:      kesdeploy up --kms fs

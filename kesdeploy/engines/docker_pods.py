@@ -33,14 +33,16 @@ class DockerPods(DockerContainers):
         return tuple(docker_read.pod(raw, self._members(raw["Name"])) for raw in found)
 
     def pod(self, name: str) -> Pod | None:
-        raw = self._pod_network(name)
+        """Also a network of that name that somebody else made: none of ours can be made beside it."""
+        raw = next((raw for raw in self._networks("{}") if raw["Name"] == name), None)
         return docker_read.pod(raw, self._members(name)) if raw else None
 
     def publisher(self, port: int) -> Pod | Container | None:
         raw = self._publishing(port)
         if raw is None:
             return None
-        return self.pod(raw["HostConfig"]["NetworkMode"]) or self.container(raw["Names"][0].removeprefix("/"))
+        pod = raw["HostConfig"]["NetworkMode"]
+        return self.pod(pod) if pod in self._pod_names() else self.container(raw["Names"][0].removeprefix("/"))
 
     def create_pod(self, spec: PodSpec) -> None:
         """Ports are opened by the container that serves them; one that is held is said here all the same."""

@@ -18,6 +18,7 @@ from kesdeploy.sandbox.rootfs import RootFs, libraries
 
 PROGRAMS = ("sh", "sleep", "cat", "perl", "touch", "id", "env")
 LABEL = "kesdeploy-test"
+ENGINES = ["podman", "docker"]
 
 IDLE = ("/bin/sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done')
 STUBBORN = ("/bin/sh", "-c", 'trap "" TERM; while :; do sleep 0.05; done')
@@ -35,9 +36,16 @@ def only(name: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("engine", [name], indirect=True)
 
 
-@pytest.fixture(scope="session", params=["podman", "docker"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is true of an engine is asked of each, except where one is named: by `only`, or by the module."""
+    named = any("engine" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "engine" in metafunc.fixturenames and not named:
+        engines = ["podman"] if metafunc.module.__name__.rpartition(".")[2].startswith("test_podman") else ENGINES
+        metafunc.parametrize("engine", engines, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """Each engine in turn."""
     if request.param == "docker":
         request.getfixturevalue("docker_host")
     try:

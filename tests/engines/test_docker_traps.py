@@ -76,6 +76,19 @@ def test_a_second_network_of_the_same_name_is_refused_as_a_pod_is(world: World):
     assert _networks() == before
 
 
+def test_a_network_of_somebody_else_is_seen_and_is_no_pod(world: World):
+    subprocess.run(["docker", "network", "create", "--label", "its=own", world.pod], capture_output=True, check=True)
+    try:
+        found = world.engine.pod(world.pod)
+        assert found is not None
+        assert found.labels == {"its": "own"}
+        assert world.engine.pods({"its": "own"}) == ()
+        with pytest.raises(EngineError, match="cannot be created"):
+            world.engine.create(world.spec("a"))
+    finally:
+        subprocess.run(["docker", "network", "rm", world.pod], capture_output=True, check=True)
+
+
 def _networks() -> str:
     return subprocess.run(["docker", "network", "ls", "-q"], capture_output=True, text=True, check=True).stdout
 

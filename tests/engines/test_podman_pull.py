@@ -12,10 +12,9 @@ from kesdeploy.engines import Engine, Transfer
 from kesdeploy.engines.podman import Podman
 from kesdeploy.engines.podman_address import Address
 from kesdeploy.errors import ImageError
-from tests.engines.conftest import only
 from tests.engines.registry import QUAY, Registry, fresh_layer, registry
 
-pytestmark = [pytest.mark.engine, only("podman")]
+pytestmark = pytest.mark.engine
 
 
 @pytest.fixture
