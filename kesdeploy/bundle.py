@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 LOG_LINES = 2000
 _SECONDS = 15
+_NOBODY = "kesdeploy-nobody"
 _PACKAGES = (
     "podman",
     "docker",
@@ -151,7 +152,10 @@ def _inspected(engine: Engine, name: str, hidden: Hidden) -> str:
 
 def _asked(engine: Engine, words: tuple[str, ...]) -> str:
     """An answer of the engine's own command line, which tells more than every engine's API has in common."""
-    argv = (*takewhile(lambda word: word != "run", engine.run_args("")), *words)
+    try:
+        argv = (*takewhile(lambda word: word != "run", engine.run_args(_NOBODY)), *words)
+    except KesdeployError as error:  # an engine without its command
+        return _failure(error)
     try:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=_SECONDS

@@ -25,6 +25,7 @@ SECRET_NAME = re.compile(
 )
 # Shorter ones stand in ordinary words, too.
 _SHORTEST = 8
+_NO_SECRETS = ("root-user", "vault-settled")
 _LARGEST = 1 << 20
 _ASSIGNED = re.compile(r"""^[\s#-]*(?:export\s+)?["']?(?P<name>[\w.-]+)["']?\s*[:=]\s*(?P<value>\S.*?)\s*,?\s*$""")
 # A container's variables that say nothing about anybody.
@@ -64,7 +65,7 @@ def named(text: str) -> Iterator[str]:
 def _secret_files(home: Home) -> Iterator[Path]:
     for folder in ("secrets", "ca", "certs", "config", "kes"):
         for path in home.path(folder).rglob("*"):
-            public = path.suffix == ".crt" or path.name.startswith((MARK, "fingerprint-")) or path.name == "root-user"
+            public = path.suffix == ".crt" or path.name.startswith((MARK, "fingerprint-")) or path.name in _NO_SECRETS
             # Of certificates and configuration only the keys: the rest is what a report is read for.
             if not public and (folder in ("secrets", "kes") or path.suffix == ".key"):
                 yield path

@@ -156,6 +156,17 @@ def test_without_an_engine_there_is_still_a_report(planted, kesdeploy, tmp_path,
     assert "secrets/root-password" in found["fs/files.txt"]
 
 
+def test_an_engine_without_its_command_tells_what_its_api_tells(planted, kesdeploy, tmp_path, monkeypatch):
+    def none(*_):
+        raise EngineError("There is no docker command", hint="apt-get install docker-cli")
+
+    monkeypatch.setattr("memory_engine.MemoryEngine.run_args", none)
+    kesdeploy("doctor", "--report", "r.tar.gz")
+    found = _read(tmp_path / "r.tar.gz")
+    assert "There is no docker command" in found[f"fs/inspect/{KES}.json"]
+    assert json.loads(found["versions.json"])["engine"]["name"] == "podman"
+
+
 def test_the_file_is_private_and_no_other_is_written_over(planted, kesdeploy, ask, tmp_path):
     done = kesdeploy("doctor", "--report", "r.tar.gz")
     assert "• wrote r.tar.gz: " in done.stdout
