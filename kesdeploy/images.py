@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from kesdeploy import own_images
-from kesdeploy.catalogue import Advisory, Source, catalogue, flaws, is_older, version_of
+from kesdeploy.catalogue import Advisory, Source, catalogue, flaws, is_older, known_pair, version_of
 from kesdeploy.errors import EngineError, ImageError
 from kesdeploy.fetching import Layers, fetch, refusal
 from kesdeploy.local_images import digest, here, is_known_by, machine, offers, refuse_foreign
@@ -60,7 +60,15 @@ def choose(
         mode = _settle(engine, wishes, pull, report)
     if mode == "sandbox":
         return {w.component.name: _sandbox(engine, w, pull, report) for w in wishes}
-    return {w.component.name: _release(engine, w, pull, report) for w in wishes}
+    chosen = {w.component.name: _release(engine, w, pull, report) for w in wishes}
+    _note_untried(chosen, report)
+    return chosen
+
+
+def _note_untried(chosen: Mapping[str, Chosen], report: Reporter) -> None:
+    kes, minio = chosen.get("kes"), chosen.get("minio")
+    if kes and minio and not known_pair(kes.version, minio.version):
+        report.note(f"KES {kes.version} with MinIO {minio.version}: not known to have been tried together")
 
 
 def _settle(engine: Engine, wishes: list[Wanted], pull: Pull, report: Reporter) -> Mode:

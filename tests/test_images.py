@@ -223,6 +223,15 @@ def test_a_fork_with_another_entrypoint():
     assert chosen["minio"].entrypoint == ("silo",)
 
 
+def test_releases_that_nobody_tried_together_are_told():
+    report = Listening()
+    pick(Store(KES, "r.example/minio:2"), "release", overrides={"minio": "r.example/minio:2"}, report=report)
+    assert any("with MinIO 2: not known to have been tried together" in note for note in report.notes)
+    report = Listening()
+    pick(Store(KES, MINIO), "release", report=report)
+    assert not any("together" in note for note in report.notes)
+
+
 def test_a_digest_that_is_not_the_published_one_is_told():
     report = Listening()
     pick(Store(KES, MINIO), "release", report=report)
