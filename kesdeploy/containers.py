@@ -5,16 +5,21 @@ What has to be true before a service starts, and how one knows that it is ready,
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kesdeploy import filled, gate, services
 from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, Deployment
-from kesdeploy.engines import ContainerSpec, PodSpec
+from kesdeploy.engines import ContainerSpec, Mount, PodSpec
 from kesdeploy.errors import EngineError, Interrupted, ServiceError
 from kesdeploy.keystores.startover import StartAgain, StartOver
+from kesdeploy.paths import seen_by_engine
 from kesdeploy.plan import Change, Verb
 from kesdeploy.resources import Bootstrap, Container, Pod, Resource
 from kesdeploy.spec import RESTART
@@ -92,13 +97,31 @@ def _create(deployment: Deployment, resource: Resource) -> None:
             command=body.command,
             user=body.user,
             environment=body.environment,
-            mounts=body.mounts,
+            mounts=_mounts(deployment, body),
             labels=labels(deployment, resource),
             restart=body.restart or RESTART,
             serves=body.serves or (),
             stop_timeout=body.stop_timeout,
         )
     )
+
+
+def _mounts(deployment: Deployment, body: Container) -> tuple[Mount, ...]:
+    """As the engine calls the folders. Where SELinux is on, data is labelled while there is none.
+
+    Later it has its label from its folder, and to give it again would touch every file.
+    """
+    engine = deployment.engine.info().name
+
+    def seen(mount: Mount) -> Mount:
+        source = seen_by_engine(mount.source, platform=sys.platform, engine=engine, real=os.path.realpath)
+        return replace(mount, source=source, relabel=mount.relabel or _is_new(Path(mount.source)))
+
+    return tuple(map(seen, body.mounts))
+
+
+def _is_new(folder: Path) -> bool:
+    return all(path.is_dir() for path in folder.rglob("*"))
 
 
 def ensure_bootstrap(deployment: Deployment, resource: Resource, _: Change) -> None:

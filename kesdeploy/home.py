@@ -8,15 +8,18 @@ from __future__ import annotations
 import errno
 import json
 import os
+import platform
 import re
 import secrets
 import shutil
+import sys
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kesdeploy import paths
 from kesdeploy.errors import StateError, UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +35,8 @@ _HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}")
 def parent() -> Path:
     """Where deployments live: KESDEPLOY_HOME, else the home folder. Absolute, for the engine mounts folders of it."""
     try:
-        return Path(os.environ.get("KESDEPLOY_HOME") or "~").expanduser().absolute()
+        typed = paths.ours(os.environ.get("KESDEPLOY_HOME") or "~", platform=sys.platform, release=platform.release())
+        return Path(typed).expanduser().absolute()
     except RuntimeError as error:
         hint = "KESDEPLOY_HOME=DIR says where deployments are to lie"
         raise UsageError("there is no home folder for deployments", because=str(error), hint=hint) from error
@@ -135,6 +139,7 @@ class Home:
         with translated(self.root):
             for path in (self.root, mark.parent):
                 _private_folder(path)
+        self._refuse_without_modes(mark.parent)
         # Before all others: a folder that has them and no mark is taken for somebody else's.
         if not mark.exists():
             write_private(
@@ -142,6 +147,17 @@ class Home:
             )
         for folder in ("ca", "certs", "config"):
             self.make(folder)
+
+    def _refuse_without_modes(self, secrets: Path) -> None:
+        """On a disk of Windows, or another that knows no owners, keys would be everybody's to read."""
+        with translated(secrets):
+            secrets.chmod(0o700)
+        if secrets.stat().st_mode & 0o077:
+            raise StateError(
+                f"{self.root} cannot hold keys",
+                because="its disk keeps no modes of files: whoever uses this machine could read them",
+                hint="KESDEPLOY_HOME=DIR, on a disk of Linux's own (in WSL: below /home, not below /mnt)",
+            )
 
     def make(self, relative: str) -> Path:
         """A folder below, private to its owner."""

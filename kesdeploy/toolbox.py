@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kesdeploy.opening import Wish
     from kesdeploy.spec import Spec
 
+_SELINUX = Path("/sys/fs/selinux/enforce")
 INSTEAD = {"mc": 'eval "$(kesdeploy env)" and any S3 client', "kes": "kesdeploy verify, kesdeploy status"}
 
 
@@ -106,8 +107,10 @@ def _flags(deployment: Deployment, folder: str, environment: dict[str, str], ent
     here = str(Path.cwd())
     user = "0:0" if deployment.engine.info().rootless else deployment.home.owner()
     flags = ["--user", user, "--entrypoint", entrypoint[0], "-v", f"{folder}:/kesdeploy:z"]
-    # A shared label on a whole home folder would change the user's machine: the current folder is mounted as it is.
+    # A shared label on a whole home folder would change the user's machine: the current folder is mounted as it is, and
+    # SELinux, which would keep it from any container, is left out for this one.
     flags += ["-v", f"{here}:{here}", "-w", here] if here != "/" else []
+    flags += ["--security-opt", "label=disable"] if _SELINUX.exists() else []
     flags += ["-t"] if foreground.on_terminal() else []
     return flags + [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
 

@@ -63,7 +63,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("section", "kes_rules", "kes_routes", "kes_versions", "sources"),
     ("objections", "yamltext", "durations", "minio_rules", "names", "references", "variables"),
     ("explain", "explain.*"),
-    ("xlmeta", "blanking"),
+    ("xlmeta", "blanking", "paths"),
     ("errors",),
     ("",),
 )

@@ -76,7 +76,33 @@ def test_a_container_is_what_its_body_says(here):
         body.command,
         body.user,
     )
-    assert (spec.pod, spec.restart, spec.mounts) == (POD, "unless-stopped", body.mounts)
+    assert (spec.pod, spec.restart) == (POD, "unless-stopped")
+    assert [replace(mount, relabel=True) for mount in spec.mounts] == [replace(m, relabel=True) for m in body.mounts]
+
+
+def test_data_is_labelled_while_there_is_none(here):
+    """Where SELinux is on, each label on what is there already would touch every file of it."""
+    assert all(mount.relabel for mount in here.engine.specs[MINIO].mounts)
+    here.home.path("minio/photos").mkdir()
+    (here.home.path("minio/photos") / "xl.meta").touch()
+    containers._create(here.deployment, _resource(here, "container/minio-server"))
+    assert {m.target: m.relabel for m in here.engine.specs[MINIO].mounts} == {
+        "/certs/CAs": True,
+        "/config": True,
+        "/data": False,
+    }
+
+
+def test_no_label_ever_covers_more_than_one_part_of_the_deployment(here):
+    home = str(here.home.root)
+    sources = [mount.source for name in (KES, MINIO) for mount in here.engine.specs[name].mounts]
+    assert all(source.startswith(f"{home}/") and source != f"{home}/" for source in sources)
+
+
+def test_the_engine_gets_paths_as_it_calls_them(here, monkeypatch):
+    monkeypatch.setattr(containers, "seen_by_engine", lambda path, **_: f"/mnt/c{path}")
+    containers._create(here.deployment, _resource(here, "container/minio-server"))
+    assert all(m.source.startswith("/mnt/c/") for m in here.engine.specs[MINIO].mounts)
 
 
 def test_a_container_has_the_restart_policy_of_the_spec(tmp_path, monkeypatch):

@@ -332,3 +332,22 @@ def test_what_a_kill_left_half_written_is_swept(kesdeploy_home):
     assert {path.name for path in home.path("secrets").iterdir()} == {".kesdeploy", "root-password"}
     assert not list(home.root.glob(".state*"))
     assert home.ours
+
+
+def test_a_disk_that_keeps_no_modes_holds_no_keys(kesdeploy_home, monkeypatch):
+    """As one of Windows below /mnt in WSL: everything is everybody's there, and chmod says nothing."""
+    home = Home.of("new")
+    home.secret("x").parent.mkdir(parents=True)
+    home.secret("x").parent.chmod(0o777)
+    monkeypatch.setattr(type(home.root), "chmod", lambda *_: None)
+    with pytest.raises(StateError, match="cannot hold keys") as raised:
+        home.prepare()
+    assert "KESDEPLOY_HOME" in raised.value.hint
+    assert list(home.secret("x").parent.iterdir()) == []
+
+
+def test_secrets_that_somebody_opened_are_closed_again(home):
+    home.prepare()
+    home.secret("x").parent.chmod(0o755)
+    home.prepare()
+    assert home.secret("x").parent.stat().st_mode & 0o777 == 0o700

@@ -132,3 +132,11 @@ def test_what_does_not_run_is_said(here, ran):
         _run("mc", "ls")
     assert raised.value.hint == "kesdeploy up -n fs"
     assert ran.argv == []
+
+
+@pytest.mark.parametrize("selinux", [True, False])
+def test_the_current_folder_is_seen_where_selinux_is_on_and_gets_no_label(here, ran, monkeypatch, tmp_path, selinux):
+    monkeypatch.setattr(toolbox, "_SELINUX", tmp_path if selinux else tmp_path / "none")
+    toolbox.run_tool("mc", Wish("mc", "fs"), ["ls"], Silent())
+    assert ("label=disable" in ran.argv) is selinux
+    assert f"{Path.cwd()}:{Path.cwd()}" in ran.argv
