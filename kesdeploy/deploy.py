@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,26 +11,26 @@ from kesdeploy import (
     brought,
     choosing,
     clash,
-    containers,
     ensure,
     flaws,
     handover,
     observe,
     opening,
     protection,
+    proving,
     services,
     topology,
     validity,
 )
 from kesdeploy.cautions import cautions
 from kesdeploy.deployment import ADDRESS, Deployment
-from kesdeploy.errors import DataProtected, Problem, ServiceError, Unhealthy, UsageError
+from kesdeploy.errors import DataProtected, Unhealthy, UsageError
 from kesdeploy.home import SPEC_FILE, Home
 from kesdeploy.minio_rules import has_console
-from kesdeploy.plan import Plan, Seen, Verb, diff
-from kesdeploy.resources import Container, File, Resource
+from kesdeploy.plan import Plan, Verb, diff
+from kesdeploy.resources import File, Resource
 from kesdeploy.result import Result
-from kesdeploy.verify import Check, NotEncrypted, proof, verify
+from kesdeploy.verify import Check, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,12 +67,12 @@ def up(wish: Wish, report: Reporter) -> Result:
         _caution(deployment)
         with _kept_unless_refused(home, before):
             apply.apply(plan, deployment)
-        _wait_for_minio(deployment, wanted, plan)
+        proving.wait_for_minio(deployment, wanted, plan)
         brought.forget(deployment, wanted)
         for problem in validity.problems(deployment.spec, home, deployment.now):
             report.warn(f"{problem.message}: {problem.hint}")
         finished = handover.finish(deployment, wanted, plan)
-        checks = (*finished, *_proved(deployment, wanted, plan))
+        checks = (*finished, *proving.proved(deployment, wanted, plan))
         if wish.acknowledge:
             flaws.acknowledge(deployment)
         flaws.tell(deployment)
@@ -145,23 +145,11 @@ def check(wish: Wish, report: Reporter, *, restart: bool = False) -> Result:
             raise Unhealthy(rests.message, hint=rests.hint)
         wanted = choosing.desired(deployment, choosing.recorded(deployment))
         if restart:
-            _restart_kes(deployment, wanted)
+            proving.restart_kes(deployment, wanted)
         checks = verify(deployment, wanted)
-        return _checked(Result("verify", {"deployment": home.name, "checks": [asdict(c) for c in checks]}), checks)
-
-
-def _restart_kes(deployment: Deployment, wanted: tuple[Resource, ...]) -> None:
-    kes = next((r.body for r in wanted if r.address == topology.KES), None)
-    if kes is None:
-        hint = f"kesdeploy verify -n {deployment.name}"
-        raise UsageError("KES is not restarted", because="it is not ours: others run it", hint=hint)
-    assert isinstance(kes, Container)
-    with deployment.report.step("restart KES"):
-        containers.restart(deployment, kes)
-        # What does not find KES again is told by the checks.
-        with suppress(ServiceError):
-            brief = replace(deployment, timeout=min(deployment.timeout, containers.FINDS_KES))
-            _wait_for(brief, wanted, topology.MINIO)
+        return proving.checked(
+            Result("verify", {"deployment": home.name, "checks": [asdict(c) for c in checks]}), checks
+        )
 
 
 def render(wish: Wish, report: Reporter, *, secrets: bool) -> Result:
@@ -259,38 +247,6 @@ def _preflight(deployment: Deployment, plan: Plan) -> None:
         deployment.keystore.preflight(deployment.work)
 
 
-def _wait_for_minio(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> None:
-    """A MinIO that went on while KES was made again needs a moment to find it."""
-    pending = {change.address for change in plan.pending}
-    if topology.KES in pending and topology.MINIO not in pending:
-        _wait_for(deployment, wanted, topology.MINIO)
-
-
-def _wait_for(deployment: Deployment, wanted: tuple[Resource, ...], address: str) -> None:
-    body = next(r.body for r in wanted if r.address == address)
-    assert isinstance(body, Container)
-    containers.wait_ready(deployment, body)
-
-
-def _proved(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> tuple[Check, ...]:
-    """The proof. Where auto-encryption is silently off, MinIO is restarted once, and proved again."""
-
-    def look() -> tuple[Check, ...]:
-        return proof(deployment) if plan.empty else verify(deployment, wanted)
-
-    with deployment.report.step("prove it: an object in, back, and ciphertext on disk"):
-        checks = look()
-        if any(c.code == NotEncrypted.code for c in checks):
-            minio = next(r for r in wanted if r.address == topology.MINIO)
-            deployment.report.note("MinIO started without auto-encryption; it is restarted once")
-            again = diff(
-                (minio,), {minio.address: Seen(minio.digest, running=True, stale=frozenset({topology.MINIO_ENV}))}
-            )
-            apply.apply(again, deployment)
-            checks = look()
-    return checks
-
-
 def _up_result(deployment: Deployment, plan: Plan, checks: tuple[Check, ...]) -> Result:
     spec, home = deployment.spec, deployment.home
     data = {
@@ -306,7 +262,7 @@ def _up_result(deployment: Deployment, plan: Plan, checks: tuple[Check, ...]) ->
         "checks": [asdict(check) for check in checks],
         **_plan_data(plan),
     }
-    return _checked(Result("up", data), checks)
+    return proving.checked(Result("up", data), checks)
 
 
 def endpoints(deployment: Deployment) -> dict[str, str]:
@@ -314,11 +270,6 @@ def endpoints(deployment: Deployment) -> dict[str, str]:
     spec = deployment.spec
     console = topology.console_url(spec) if has_console(spec.minio.environment) else ""
     return {"s3": topology.s3_url(spec), "console": console, "kes": topology.kes_url(spec)}
-
-
-def _checked(result: Result, checks: tuple[Check, ...]) -> Result:
-    failed = tuple(Problem("check", f"{c.name}: {c.evidence}", c.hint) for c in checks if not c.ok)
-    return replace(result, ok=not failed, problems=failed, exit_code=7 if failed else 0)
 
 
 def _plan_data(plan: Plan) -> dict[str, Any]:

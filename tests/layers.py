@@ -40,7 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "trusting",
         "probing",
     ),
-    ("opening", "choosing", "flaws", "clash", "neighbours", "handover", "doctor", "doctor.*"),
+    ("opening", "choosing", "flaws", "clash", "neighbours", "handover", "proving", "doctor", "doctor.*"),
     ("apply", "verify", "strangers", "traffic", "withheld"),
     ("containers", "observe", "gate", "ensure", "keys"),
     ("filled", "fingerprints", "identities", "loss", "proven", "services", "kes_log", "validity", "brought"),
