@@ -202,10 +202,11 @@ def record(deployment: Deployment) -> None:
     text = deployment.spec.text().encode()
     if deployment.home.read(SPEC_FILE) != text:
         deployment.home.write(SPEC_FILE, text, 0o644)
-    engine, kms = deployment.engine.info(), deployment.spec.kms
-    if (deployment.state.value.engine, deployment.state.value.keystore) != (engine.name, kms):
-        reason = deployment.state.value.engine_reason or _why(deployment, engine)
-        deployment.state.update(lambda s: replace(s, engine=engine.name, engine_reason=reason, keystore=kms))
+    engine, kms, state = deployment.engine.info(), deployment.spec.kms, deployment.state.value
+    if (state.engine, state.engine_id, state.keystore) != (engine.name, engine.identity, kms):
+        reason = state.engine_reason or _why(deployment, engine)
+        chosen = replace(state, engine=engine.name, engine_id=engine.identity, engine_reason=reason, keystore=kms)
+        deployment.state.update(lambda _: chosen)
 
 
 def _why(deployment: Deployment, engine: EngineInfo) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kesdeploy import admitted, given, keystores, protection, spec, topology, yamltext
 from kesdeploy.deployment import FOLDER, Deployment, clock
 from kesdeploy.engines.choose import open_engine
-from kesdeploy.engines.elsewhere import refuse_elsewhere
+from kesdeploy.engines.elsewhere import refuse_another, refuse_elsewhere
 from kesdeploy.errors import DataProtected, UsageError
 from kesdeploy.home import Home, parent
 from kesdeploy.state import StateFile, locked
@@ -157,23 +157,25 @@ def opened(wish: Wish, home: Home, report: Reporter, *, lock: bool = True) -> It
     """A deployment with its engine, held for one command. `lock` for commands that write."""
     wanted = load(wish, home)
     if not lock:
-        with _engine(wanted, home) as (engine, state):
+        with _engine(wish, wanted, home) as (engine, state):
             yield _deployment(wish, wanted, home, engine, state, report)
         return
     refuse_foreign_folder(home)
     with (
         locked(home, timeout=wish.timeout, report=report, command=f"kesdeploy {wish.command}"),
-        _engine(wanted, home) as (engine, state),
+        _engine(wish, wanted, home) as (engine, state),
     ):
         yield _deployment(wish, wanted, home, engine, state, report)
 
 
 @contextmanager
-def _engine(wanted: Spec, home: Home) -> Iterator[tuple[Engine, StateFile]]:
+def _engine(wish: Wish, wanted: Spec, home: Home) -> Iterator[tuple[Engine, StateFile]]:
     state = StateFile.open(home)
     engine = open_engine(wanted.engine, state.value.engine or None)
     try:
         refuse_elsewhere(engine.info())
+        # Named on the command line, it is meant.
+        refuse_another(engine.info(), "" if "engine" in wish.overrides else state.value.engine_id)
         yield engine, state
     finally:
         engine.close()

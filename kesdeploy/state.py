@@ -57,6 +57,7 @@ class State:
     deployment: str
     engine: str = ""
     engine_reason: str = ""
+    engine_id: str = ""
     sandbox: bool | None = None
     kesdeploy: str = ""
     keystore: str = ""

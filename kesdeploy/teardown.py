@@ -10,7 +10,7 @@ from kesdeploy import boot, keystores, opening, protection
 from kesdeploy.boot import systemd
 from kesdeploy.deployment import marks
 from kesdeploy.engines.choose import open_engine
-from kesdeploy.engines.elsewhere import refuse_elsewhere
+from kesdeploy.engines.elsewhere import refuse_another, refuse_elsewhere
 from kesdeploy.errors import KesdeployError, StateError, UsageError
 from kesdeploy.opening import Wish
 from kesdeploy.state import StateFile, locked
@@ -37,9 +37,11 @@ def remove(wish: Wish, report: Reporter, *, data: bool) -> dict[str, Any]:
 
 
 def _remove(home: Home, report: Reporter, *, data: bool) -> dict[str, Any]:
-    engine = open_engine("auto", _recorded_engine(home))
+    recorded, its_id = _recorded_engine(home)
+    engine = open_engine("auto", recorded or None)
     try:
         refuse_elsewhere(engine.info())
+        refuse_another(engine.info(), its_id)
         gone = _containers(engine, marks(home), report)
     finally:
         engine.close()
@@ -80,10 +82,12 @@ def remaining(home: Home) -> dict[str, Any]:
     return {}
 
 
-def _recorded_engine(home: Home) -> str | None:
+def _recorded_engine(home: Home) -> tuple[str, str]:
+    """Its name and its identity, as far as they are known."""
     with suppress(StateError):
-        return StateFile.open(home).value.engine or None
-    return None
+        state = StateFile.open(home).value
+        return state.engine, state.engine_id
+    return "", ""
 
 
 def _containers(engine: Engine, labels: dict[str, str], report: Reporter) -> list[str]:

@@ -23,6 +23,7 @@ class MemoryEngine:
     """`calls` is what was asked to change, in order; `fail` maps such a call to the error that it raises."""
 
     rootless: bool = False
+    identity: str = ""
     calls: list[tuple[str, ...]] = field(default_factory=list)
     fail: dict[tuple[str, ...], BaseException] = field(default_factory=dict)
     on_call: Callable[[tuple[str, ...]], None] = lambda _: None
@@ -55,7 +56,9 @@ class MemoryEngine:
     # --- engines.Engine
 
     def info(self) -> EngineInfo:
-        return EngineInfo("podman", "4.3.1", "memory", self.rootless, remote=False, reason="asked for")
+        return EngineInfo(
+            "podman", "4.3.1", "memory", self.rootless, remote=False, reason="asked for", identity=self.identity
+        )
 
     def image(self, reference: str) -> Image | None:
         return self.known.get(reference)

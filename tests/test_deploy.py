@@ -384,3 +384,26 @@ def test_errors_are_ours(here):
     here.engine.fail["create_pod", POD] = EngineError("no")
     with pytest.raises(KesdeployError):
         _up(here)
+
+
+def test_why_the_engine_was_chosen_is_remembered(here):
+    _up(here)
+    state = StateFile.open(here.home).value
+    assert (state.engine, state.engine_reason) == ("podman", "asked for")
+
+
+def test_another_engine_of_the_kind_is_not_taken_for_the_one_it_lives_on(here):
+    """Servers of both would write to the same data."""
+    here.engine.identity = "one"
+    _up(here)
+    here.engine.identity = "two"
+    here.engine.calls.clear()
+    for command in ("stop", "start", "down"):
+        with pytest.raises(EngineError, match="lives on another podman") as error:
+            _do(command)
+        assert "gone for good: kesdeploy up --engine podman" in error.value.hint
+    with pytest.raises(EngineError, match="lives on another podman"):
+        _up(here)
+    assert [call for call in here.engine.calls if call != ("close",)] == []
+    _up(here, engine="podman")
+    assert _do("stop").ok

@@ -117,7 +117,10 @@ class Image:
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """Which engine answers, and where. `reason` says why it was chosen."""
+    """Which engine answers, and where. `reason` says why it was chosen.
+
+    identity: tells it from another of its kind behind the same address; empty where the engine does not tell.
+    """
 
     name: str
     version: str
@@ -125,6 +128,7 @@ class EngineInfo:
     rootless: bool
     remote: bool
     reason: str
+    identity: str = ""
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,13 @@ class Docker(DockerPods):
         super().__init__(Door(address), remote=not address.path)
         try:
             self._version = self._ping()
-            options = self._security()
+            about = self._about()
         except EngineError:
             self.close()
             raise
+        # Of two on one machine, old ones have the same ID.
+        self._identity = f"{about.get('ID')} {about.get('DockerRootDir')}"
+        options = _security(about)
         self._rootless = "rootless" in options
         self._selinux, self._remapped = "selinux" in options, "userns" in options
 
@@ -51,6 +54,7 @@ class Docker(DockerPods):
             rootless=self._rootless,
             remote=self._remote,
             reason=self._address.reason,
+            identity=self._identity,
         )
 
     def close(self) -> None:
@@ -82,11 +86,15 @@ class Docker(DockerPods):
             raise EngineError(f"Docker {version} is too old", because="20.10 is the oldest that can be used")
         return version
 
-    def _security(self) -> frozenset[str]:
-        """`rootless`, `selinux`, `userns`, …: the names of docker info's security options."""
+    def _about(self) -> dict[str, Any]:
         found: dict[str, Any] = self._door.json(Call("Docker cannot be asked about itself", "GET", "/info"))
-        options = found.get("SecurityOptions") or []
-        return frozenset(match[1] for option in options if (match := re.match(r"name=([\w-]+)", option)))
+        return found
+
+
+def _security(about: dict[str, Any]) -> frozenset[str]:
+    """`rootless`, `selinux`, `userns`, …: the names of docker info's security options."""
+    options = about.get("SecurityOptions") or []
+    return frozenset(match[1] for option in options if (match := re.match(r"name=([\w-]+)", option)))
 
 
 def _numbers(version: str) -> tuple[int, ...]:

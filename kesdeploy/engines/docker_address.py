@@ -117,7 +117,7 @@ def _check(found: DockerAddress) -> None:
         because = f"there is no socket {found.path}{source}"
         if not _installed():
             raise NotInstalled("Docker is not installed", because=because, hint=INSTALL)
-        raise EngineError("Docker does not run", because=because, hint="sudo systemctl start docker")
+        raise EngineError("Docker does not run", because=because, hint=_start(found))
     try:
         alive = listens(found.path)
     except PermissionError as error:
@@ -130,8 +130,13 @@ def _check(found: DockerAddress) -> None:
         raise EngineError(
             f"Nobody answers on Docker's socket {found.path}{source}",
             because="its service is gone",
-            hint="sudo systemctl start docker",
+            hint=_start(found),
         )
+
+
+def _start(found: DockerAddress) -> str:
+    instead = {SOCKET: "", os.environ.get("DOCKER_HOST", "").removeprefix("unix://"): "unset DOCKER_HOST, or: "}
+    return f"{instead.get(found.path, 'docker context use default, or: ')}sudo systemctl start docker"
 
 
 def _installed() -> bool:

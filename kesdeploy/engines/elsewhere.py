@@ -30,6 +30,19 @@ def refuse_elsewhere(info: EngineInfo, platform: str = sys.platform) -> None:
     )
 
 
+def refuse_another(info: EngineInfo, recorded: str) -> None:
+    """Raise EngineError for a second engine of the kind: it would start servers on data that others may be using.
+
+    recorded: the identity of the one that the deployment lives on; empty where that is not known.
+    """
+    if recorded and info.identity and info.identity != recorded:
+        raise EngineError(
+            f"This deployment lives on another {info.name}",
+            because=f"{info.address} ({info.reason}) is not the one that was chosen; its containers may run there",
+            hint=f"docker context ls; echo $DOCKER_HOST; or, if it is gone for good: kesdeploy up --engine {info.name}",
+        )
+
+
 def _is_machine(address: str, platform: str) -> bool:
     """Podman's own virtual machine, on a system that cannot run containers itself (podman-machine(1))."""
     place = urlsplit(address)
