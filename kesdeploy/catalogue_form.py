@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the types
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
@@ -15,7 +15,15 @@ from kesdeploy.errors import Problem, SpecError
 from kesdeploy.references import reference
 from kesdeploy.yamltext import parse
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _EXACTLY = ConfigDict(strict=True, extra="forbid")
+_WORDS = {
+    "unexpected_keyword_argument": "there is no such key",
+    "missing": "this is missing",
+    "missing_argument": "this is missing",
+}
 _SHA = r"sha256:[0-9a-f]{64}"
 
 
@@ -165,7 +173,7 @@ def read(text: str, *, where: str) -> Catalogue:
     found: Catalogue = _checked(_catalogue(), tree, where)
     problems = [problem for component in found.components.values() for problem in _objections(component)]
     if problems:
-        raise SpecError(f"{where} has {len(problems)} problem(s)", found=tuple(problems))
+        raise SpecError(_count(where, problems), found=tuple(problems))
     return found
 
 
@@ -198,10 +206,18 @@ def _checked(adapter: TypeAdapter[Any], tree: Any, where: str) -> Any:
         return adapter.validate_json(json.dumps(tree))  # a strict tuple is a list only in JSON
     except ValidationError as error:
         problems = tuple(
-            Problem("catalogue", f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ')}")
+            Problem("catalogue", f"{'.'.join(map(str, each['loc']))}: {_WORDS.get(each['type']) or _said(each['msg'])}")
             for each in error.errors(include_url=False, include_input=False)
         )
-        raise SpecError(f"{where} has {len(problems)} problem(s)", found=problems, hint=f"edit {where}") from error
+        raise SpecError(_count(where, problems), found=problems, hint=f"edit {where}") from error
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _count(where: str, problems: Sequence[Problem]) -> str:
+    return f"{where} has {len(problems)} problem{'s' if len(problems) > 1 else ''}"
 
 
 @cache

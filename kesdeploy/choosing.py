@@ -139,21 +139,20 @@ def desired(deployment: Deployment, images: Mapping[str, Pinned]) -> tuple[Resou
 
 def foreseen(deployment: Deployment) -> Mapping[str, Pinned]:
     """The images that `up` would run, as far as they are known without asking anybody: for `plan` and `render`."""
-    state, named = deployment.state.value, overrides(deployment)
-    found = {}
-    for component in topology.components(deployment.spec):
-        old = state.images.get(component)
-        ask = own_images.wanted(component, named)
-        keep = old and (state.sandbox or not _moves(deployment, ask, old))
-        found[component] = old if old and keep else _known(deployment, ask)
-    return found
+    return {component: _foreseen(deployment, component) for component in topology.components(deployment.spec)}
+
+
+def _foreseen(deployment: Deployment, component: str) -> Pinned:
+    state, ask = deployment.state.value, own_images.wanted(component, overrides(deployment))
+    old = state.images.get(component)
+    keep = old and (state.sandbox or not _moves(deployment, ask, old))
+    return old if old and keep else _known(deployment, ask)
 
 
 def recorded(deployment: Deployment) -> Mapping[str, Pinned]:
     """The images that the last `up` chose, and what is foreseen of others: for `verify`."""
-    components = topology.components(deployment.spec)
-    pinned = {c: p for c, p in deployment.state.value.images.items() if c in components}
-    return {**foreseen(deployment), **pinned}
+    pinned = deployment.state.value.images
+    return {c: pinned.get(c) or _foreseen(deployment, c) for c in topology.components(deployment.spec)}
 
 
 def _moves(deployment: Deployment, ask: Wanted, old: Pinned) -> bool:

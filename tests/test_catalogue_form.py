@@ -39,13 +39,13 @@ def test_a_sound_one():
 @pytest.mark.parametrize(
     ("good", "bad", "words"),
     [
-        ("title: KES", "titel: KES", "components.kes.title: Field required"),
-        ("title: KES", "titel: KES", "components.kes.titel: Unexpected"),
+        ("title: KES", "titel: KES", "components.kes.title: this is missing"),
+        ("title: KES", "titel: KES", "components.kes.titel: there is no such key"),
         ("situation: gone", 'situation: ""', "components.kes.situation: this cannot be empty"),
         (DIGEST, "sha256:12", "components.kes.digests.0.digest: a digest is sha256:"),
         ("certainty: good", "certainty: sure", "components.kes.digests.0.certainty: Input should be 'high'"),
         ("CVE-2025-0001", "CVE-25-1", "components.kes.advisories.0.id: an advisory is GHSA"),
-        ("here: b, ", "", "components.kes.advisories.0.here: Field required"),
+        ("here: b, ", "", "components.kes.advisories.0.here: this is missing"),
         ("8.1", "high", "components.kes.advisories.0.cvss: a CVSS score"),
         ("q.example/kes:1", "https://q.example/kes:1", "components.kes.sources.0.reference: an image reference"),
         ("q.example/kes:1", "q.example/kes:2", "components.kes: q.example/kes:2 is not release 1"),
@@ -57,7 +57,7 @@ def test_a_sound_one():
 )
 def test_what_is_wrong_is_told_with_its_place(good: str, bad: str, words: str):
     assert good in SOUND
-    assert words.replace("Unexpected", "") in _problems(SOUND.replace(good, bad))
+    assert words in _problems(SOUND.replace(good, bad))
 
 
 def test_every_problem_at_once():

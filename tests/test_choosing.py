@@ -6,7 +6,7 @@ import pytest
 from core_fixtures import VAULT, World, spec_of, world
 
 from kesdeploy import __version__, choosing, protection
-from kesdeploy.errors import DataProtected, ImageError
+from kesdeploy.errors import DataProtected, ImageError, UsageError
 from kesdeploy.images import Chosen
 
 OLD, NEW = "2024-01-11T13-09-29Z", "2025-03-12T09-35-18Z"
@@ -111,6 +111,15 @@ def test_the_environment_names_an_image_where_the_spec_does_not(here, monkeypatc
     assert len(asked) == 1
     here.want(images__kes=f"example.org/kes:{NEW}")
     assert choosing.foreseen(here.deployment)["kes"].reference == f"example.org/kes:{NEW}"
+
+
+def test_what_runs_is_looked_at_without_the_users_file(here, monkeypatch):
+    """`verify` and what rotates work although the file, or the environment, is broken."""
+    first = choosing.choose(here.deployment)
+    monkeypatch.setenv("KESDEPLOY_IMAGE_KES", "https://no")
+    assert choosing.recorded(here.deployment) == first
+    with pytest.raises(UsageError):
+        choosing.foreseen(here.deployment)
 
 
 def test_never_back_to_what_cannot_read_the_keys(here):
