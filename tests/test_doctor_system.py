@@ -134,7 +134,9 @@ def test_lingering_is_offered_and_seen(systemd, tmp_path):
     )
     assert [(step.do[1], step.undo[1]) for step in finding.steps] == [("enable-linger", "disable-linger")]
     (tmp_path / "alice").touch()
-    assert system.examine_reboot(ALICE, tmp_path).verdict is Verdict.PASS
+    assert system.examine_reboot(ALICE, tmp_path).evidence.startswith(
+        "alice's services run at boot; `kesdeploy autostart"
+    )
     assert system.examine_reboot(ROOT, tmp_path).verdict is Verdict.PASS
 
 

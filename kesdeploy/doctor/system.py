@@ -63,7 +63,8 @@ def examine_reboot(machine: Machine, linger: Path = Path("/var/lib/systemd/linge
     if not _systemd(machine):
         return Finding(REBOOT, Verdict.WARN, "no systemd runs here, so nothing starts containers", by_hand)
     if machine.root or (linger / machine.user).exists():
-        return passed(REBOOT, "services run at boot" if machine.root else f"{machine.user}'s services run at boot")
+        whose = "services" if machine.root else f"{machine.user}'s services"
+        return passed(REBOOT, f"{whose} run at boot; `kesdeploy autostart enable` makes a deployment one of them")
     on, off = (("loginctl", f"{word}-linger", machine.user) for word in ("enable", "disable"))
     evidence = f"{machine.user}'s services end with the login: containers stay down after a reboot"
     return Finding(REBOOT, Verdict.WARN, evidence, " ".join(on), " ".join(off), steps=(Step(on, off),))
