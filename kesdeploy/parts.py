@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import services
+from kesdeploy import explain, services
 from kesdeploy.deploy import endpoints
 from kesdeploy.errors import Problem
 
@@ -22,8 +22,18 @@ def rows(deployment: Deployment, names: list[str], problems: list[Problem]) -> l
         container = deployment.engine.container(name)
         found.append(_row(deployment, name, container))
         if container is None or not container.running:
-            problems.append(Problem("container", f"{name} is {container.state if container else 'missing'}", up))
+            problems.append(_problem(deployment, name, container, up))
     return found
+
+
+def _problem(deployment: Deployment, name: str, container: Container | None, up: str) -> Problem:
+    """With what its last words mean, where they are known."""
+    if container is None:
+        return Problem("container", f"{name} is missing", up)
+    known = explain.advice(services.last_words(deployment, name), deployment.name) if container.exit_code else None
+    if known is None:
+        return Problem("container", f"{name} is {container.state}", up)
+    return Problem("container", f"{name} is {container.state}: {known.line}. That means: {known.cause}", known.next)
 
 
 def _row(deployment: Deployment, name: str, container: Container | None) -> dict[str, Any]:

@@ -26,6 +26,11 @@ def ids(*lines: str) -> list[str]:
         # Only wrapping: better than nothing.
         ("mc: <ERROR> failed to generate data key with KMS key.", ["minio-kms-generate"]),
         ("Failed to reload server config: open /x.yaml: permission denied", ["system-permission"]),
+        # Registries say the same of what was withdrawn and of what is private.
+        ("reading manifest 1 in docker.io/minio/kes: requested access to the resource is denied",
+         ["image-withdrawn-hub"]),
+        ("reading manifest 1 in quay.io/me/mine: unauthorized: access to the requested resource is not authorized",
+         ["image-refused"]),
         ("all is well", []),
         ("", []),
     ],

@@ -75,3 +75,25 @@ def test_an_error_that_has_no_hint_gets_one_where_its_words_are_known():
 def test_clearer_leaves_alone_what_is_not_known():
     assert clearer("the moon", "look up") == ("the moon", "look up")
     assert clearer("kesconf: no keystore specified", "")[1].startswith("put `keystore: ")
+
+
+def test_status_tells_why_a_container_ended(up):
+    from kesdeploy.parts import rows
+
+    up.engine.says(KES, "Error: kesconf: no keystore specified")
+    up.engine.dies(KES, 1)
+    problems: list = []
+    rows(up.deployment, [KES, "fs-minio-server", "fs-other"], problems)
+    assert problems[0].message.startswith(f"{KES} is exited: Error: kesconf: no keystore specified. That means: The ")
+    assert problems[0].hint.startswith("put `keystore: ")
+    assert [(p.message, p.hint) for p in problems[1:]] == [("fs-other is missing", "kesdeploy up -n fs")]
+
+
+def test_one_that_ended_as_it_was_told_to_is_not_explained(up):
+    from kesdeploy.parts import rows
+
+    up.engine.says(KES, "Error: kesconf: no keystore specified")
+    up.engine.dies(KES, 0)
+    problems: list = []
+    rows(up.deployment, [KES], problems)
+    assert problems[0].message == f"{KES} is exited"
