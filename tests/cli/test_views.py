@@ -287,19 +287,5 @@ def test_doctor_marks_what_is_to_be_done_and_says_what_was():
     ]
 
 
-def test_images_say_which_are_missing_and_what_is_known_against_them():
-    rows = [
-        {"component": "kes", "version": "1", "here": "quay.io/minio/kes:1", "advisories": ["CVE-1", "CVE-2"]},
-        {"component": "mc", "version": "2", "here": "", "advisories": []},
-    ]
-    found = lines(views.images, {"images": rows})
-    assert row(found, "kes").split(maxsplit=3)[2:] == ["quay.io/minio/kes:1", "CVE-1, CVE-2"]
-    assert row(found, "mc").split() == ["mc", "2", "MISSING", "-"]
-
-
-def test_an_archive_names_what_is_in_it():
-    assert lines(views.moved, {"file": "x.tar", "images": ["a:1", "b:2"]}) == ["✓ x.tar: a:1, b:2"]
-
-
 def test_a_tool_that_spoke_for_itself_is_not_repeated():
     assert lines(views.nothing, {"anything": 1}) == []
