@@ -27,6 +27,8 @@ from kesdeploy.spec import RESTART
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kesdeploy.keystores.words import Work
+
 # KES takes its own second to stop, and Podman races with anything shorter than three.
 POD_STOP_TIMEOUT = 10
 # Asked to end, MinIO waits for no request, and tells whoever asks meanwhile to come again in a minute (`Retry-After` in
@@ -127,25 +129,56 @@ def _is_new(folder: Path) -> bool:
 def ensure_bootstrap(deployment: Deployment, resource: Resource, _: Change) -> None:
     """The keystore's service, ready for KES; made again when nobody can open it and nothing was stored there."""
     assert isinstance(resource.body, Bootstrap)
+    container = next((need for need in resource.needs if need.startswith("container/")), "")
+    ended = _Ended(deployment, f"{deployment.name}-{container.partition('/')[2]}") if container else None
+    work = replace(deployment.work, hopeless=ended.told) if ended else deployment.work
     try:
-        _bootstrap(deployment)
+        _opened(deployment, work)
+    except ServiceError as error:
+        if ended and (dead := ended.look()):
+            raise dead from error
+        raise
+
+
+def _opened(deployment: Deployment, work: Work) -> None:
+    try:
+        _bootstrap(deployment, work)
     except StartOver as lost:
         deployment.report.note(f"{lost.what}; nothing was stored there, so it is made again")
         _start_over(deployment, lost)
-        deployment.keystore.bootstrap(deployment.work)
+        deployment.keystore.bootstrap(work)
 
 
-def _bootstrap(deployment: Deployment) -> None:
+class _Ended:
+    """Whether a container has ended; looked at now and then only, as the engine's answers cost."""
+
+    def __init__(self, deployment: Deployment, name: str) -> None:
+        self._deployment, self._name = deployment, name
+        found = deployment.engine.container(name)
+        self._restarts = found.restarts if found else 0
+        self._looked = time.monotonic()
+
+    def told(self) -> bool:
+        if time.monotonic() < self._looked + _LOOK:
+            return False
+        self._looked = time.monotonic()
+        return bool(self.look())
+
+    def look(self) -> ServiceError | None:
+        return services.exited(self._deployment, self._name, self._restarts)
+
+
+def _bootstrap(deployment: Deployment, work: Work) -> None:
     """With its service started again, once, where that may help."""
     try:
-        deployment.keystore.bootstrap(deployment.work)
+        deployment.keystore.bootstrap(work)
     except StartAgain as stuck:
         deployment.report.note(f"{stuck.what}; it is started again")
         for container in deployment.engine.containers({**deployment.labels, ADDRESS: stuck.container}):
             deployment.engine.stop(container.name, timeout=POD_STOP_TIMEOUT)
             deployment.engine.start(container.name)
         try:
-            deployment.keystore.bootstrap(deployment.work)
+            deployment.keystore.bootstrap(work)
         except StartAgain as still:
             raise still.otherwise from still
 

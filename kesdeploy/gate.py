@@ -6,12 +6,15 @@ after this.
 
 from __future__ import annotations
 
+import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kesdeploy import fingerprints, pki, protection, proven, services
+from kesdeploy.clients.waiting import wait_until
 from kesdeploy.ensure import FINGERPRINT_CONTEXT, check_fingerprint
-from kesdeploy.errors import CertificateError, DataProtected, ServiceError
+from kesdeploy.errors import CertificateError, DataProtected, EngineError, ServiceError
 from kesdeploy.kes_log import explained
 
 if TYPE_CHECKING:
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
 
 # KES's own words (cmd/kes/server.go), one of them for every SIGHUP.
 RELOADED = "Reloading configuration after SIGHUP signal completed"
+# Seconds until the signal is sent again: one that has just started may not have listened yet.
+AGAIN = 5.0
+# Seconds: for a restart policy to do its work, and between two looks, because the engine's answer costs.
+RESTARTS, _LOOK = 3.0, 0.15
 REFUSED = ("Failed to reload server config", "Failed to update server configuration")
 
 
@@ -65,25 +72,54 @@ def still_the_keys(deployment: Deployment) -> None:
 def forget_keys(deployment: Deployment) -> bool:
     """Have KES read everything again, its keys too (SIGHUP empties its cache), and wait until it says so.
 
-    False when KES is not ours to signal: it may answer out of its cache then. Raises ServiceError with KES's words when
-    it keeps the old configuration.
+    One that was started again meanwhile has forgotten them. False when KES is not ours to signal: it may answer out of
+    its cache then. Raises ServiceError with KES's words when it keeps the old configuration, or does not stay up.
     """
     if services.elsewhere(deployment.spec):
         return False
     name = f"{deployment.name}-kes-server"
-    before = _answers(deployment, name)
-    deployment.engine.signal(name, "SIGHUP")
-    deadline = time.monotonic() + deployment.timeout
+    before, found = _answers(deployment, name), deployment.engine.container(name)
+    _hang_up(deployment, name)
+    looked = asked = time.monotonic()
+    deadline = looked + deployment.timeout
     while len(answers := _answers(deployment, name)) <= len(before):
+        if time.monotonic() > looked + _LOOK:
+            looked = time.monotonic()
+            if found and _started(deployment, name) != found.started_at:
+                wait_until(services.kes(deployment.spec, deployment.home).ready, timeout=deployment.timeout)
+                return True
+        if looked > asked + AGAIN:
+            asked = looked
+            _hang_up(deployment, name)
         if time.monotonic() > deadline:
             raise ServiceError("KES does not react to SIGHUP", hint=f"kesdeploy logs -n {deployment.name} kes")
         time.sleep(0.01)
-    if RELOADED not in answers[-1]:
-        hint = f"kesdeploy logs -n {deployment.name} kes"
-        raise ServiceError(
-            "KES refuses its new configuration, and goes on with the old one", because=answers[-1], hint=hint
-        )
+    _accepted(deployment, answers[-1])
     return True
+
+
+def _hang_up(deployment: Deployment, container: str) -> None:
+    """One that has ended just now is told elsewhere, or its restart policy mends it."""
+    with suppress(EngineError):
+        deployment.engine.signal(container, "SIGHUP")
+
+
+def _accepted(deployment: Deployment, answer: str) -> None:
+    if RELOADED not in answer:
+        hint = f"kesdeploy logs -n {deployment.name} kes"
+        raise ServiceError("KES refuses its new configuration, and goes on with the old one", because=answer, hint=hint)
+
+
+def _started(deployment: Deployment, container: str) -> str:
+    """Since when it runs. Its restart policy has a moment to see to that; then ServiceError with its last words."""
+
+    def since() -> str:
+        if dead := services.exited(deployment, container, sys.maxsize):
+            raise dead
+        found = deployment.engine.container(container)
+        return found.started_at if found else ""
+
+    return wait_until(since, timeout=RESTARTS, interval=_LOOK)
 
 
 def _answers(deployment: Deployment, container: str) -> list[str]:

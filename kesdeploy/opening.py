@@ -11,7 +11,7 @@ from kesdeploy import admitted, given, keystores, protection, spec, topology, ya
 from kesdeploy.deployment import FOLDER, Deployment, clock
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.engines.elsewhere import refuse_another, refuse_elsewhere
-from kesdeploy.errors import DataProtected, UsageError
+from kesdeploy.errors import DataProtected, EngineError, ServiceError, UsageError
 from kesdeploy.home import Home, parent
 from kesdeploy.state import StateFile, locked
 
@@ -177,6 +177,10 @@ def _engine(wish: Wish, wanted: Spec, home: Home) -> Iterator[tuple[Engine, Stat
         # Named on the command line, it is meant.
         refuse_another(engine.info(), "" if "engine" in wish.overrides else state.value.engine_id)
         yield engine, state
+    except (EngineError, ServiceError) as error:
+        # What dies while a command works ends it somewhere that knows no way on.
+        error.hint = error.hint or f"kesdeploy status -n {home.name}"
+        raise
     finally:
         engine.close()
 

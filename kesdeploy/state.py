@@ -15,7 +15,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the types
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
@@ -162,8 +162,9 @@ def locked(home: Home, *, timeout: float, report: Reporter, command: str) -> Ite
     path = home.lock
     file = _acquire(path, time.monotonic() + timeout, report)
     try:
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"{command} (pid {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode(), 0)
+        with suppress(OSError):  # on a full disk nobody is told who holds it, and `destroy` makes room
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{command} (pid {os.getpid()}, since {time.strftime('%H:%M:%S')})".encode(), 0)
         home.sweep()
         yield
         os.ftruncate(file, 0)

@@ -103,7 +103,7 @@ def remedy(each: Held, days: int, deployment: str) -> str:
 
 @dataclass(frozen=True)
 class _Ending:
-    """One that ends soon, has ended, or cannot be read (`fault`)."""
+    """One that ends soon, has ended, or is no good for another reason (`fault`)."""
 
     each: Held
     code: str
@@ -124,6 +124,10 @@ def _ending(each: Held, now: datetime, deployment: str, *, needed: bool) -> _End
         several = len(pki.split(each.file.read_bytes())) > 1
     except CertificateError as error:
         return _Ending(each, error.code, remedy(each, -1, deployment), fault=error.what)
+    if now < info.not_before:
+        code = CertificateError.code if needed else "warning"
+        early = f"not valid before {info.not_before:%Y-%m-%d %H:%M} UTC: is this machine's clock right?"
+        return _Ending(each, code, remedy(each, -1, deployment), fault=early)
     days = info.days_left(now)
     # Of a bundle of roots, one that ends says nothing.
     if days >= WARN_DAYS or (each.kind == "trusted" and several):

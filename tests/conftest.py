@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from fault_table import Writer, fault
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[1]
+__all__ = ["fault"]
 
 # A slow machine is no failure, and a failing example stays the same from run to run.
 settings.register_profile("kesdeploy", deadline=None, derandomize=True, print_blob=False)
@@ -24,6 +26,12 @@ settings.load_profile("kesdeploy")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write what is rendered now as the golden files")
+    parser.addoption("--write-faults", action="store_true", help="write what fault tests saw into docs/faults.md")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--write-faults") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Writer())
 
 
 def _missing() -> dict[str, str]:

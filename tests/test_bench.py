@@ -50,6 +50,19 @@ def test_it_prints_ratios_and_leaves_nothing_behind(argv, tmp_path):
 
 
 @pytest.mark.engine
+def test_of_a_rotation_it_prints_what_requests_felt(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    bench = BENCH.with_name("rotation.py")
+    argv = (sys.executable, str(bench), "--images", "sandbox", "--rounds", "1", "--clients", "4", "--name", NAME)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"^\| (while|without).* \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", done.stdout, re.MULTILINE)
+    assert [(row[0], row[2]) for row in rows] == [("while", "0"), ("without", "0")]
+    assert all(int(p99) <= int(slowest) for *_, p99, slowest in rows)
+    assert left(tmp_path) == []
+
+
+@pytest.mark.engine
 def test_an_interrupted_one_leaves_nothing_behind(argv, tmp_path):
     running = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60

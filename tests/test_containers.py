@@ -9,6 +9,7 @@ import pytest
 from core_fixtures import VAULT, World, spec_of, world
 
 from kesdeploy import containers, keystores
+from kesdeploy.clients.waiting import wait_until
 from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, FOLDER, LABEL
 from kesdeploy.engines import PodSpec
 from kesdeploy.errors import DataProtected, Interrupted, ServiceError
@@ -255,3 +256,28 @@ def test_a_vault_that_stays_stuck_without_data_is_made_again(tmp_path, monkeypat
     lost = StartOver("nobody can open it", container="container/vault", folder="vault")
     here = _bootstrap(tmp_path, monkeypatch, Lost(stuck(lost), stuck(lost), None))
     assert here.engine.calls == [("stop", "vault-vault"), ("start", "vault-vault")] * 2
+
+
+class Waits:
+    """A keystore that waits for its service, as long as there is hope."""
+
+    def bootstrap(self, work) -> None:
+        wait_until(self._ask, timeout=30, hopeless=work.hopeless)
+
+    def _ask(self) -> None:
+        raise ServiceError("connection refused")
+
+
+def test_a_vault_that_ended_is_not_waited_for(tmp_path, monkeypatch):
+    here = world(tmp_path, monkeypatch, spec_of(VAULT))
+    here.engine.create_pod(PodSpec("minio-kes-vault"))
+    containers._create(here.deployment, _resource(here, "container/vault"))
+    here.engine.says("vault-vault", "killed")
+    here.engine.dies("vault-vault", 137)
+    monkeypatch.setattr(keystores, "of", lambda _: Waits())
+    bootstrap = Resource("bootstrap/vault", Bootstrap("vault", {}), ("container/vault",))
+    begun = time.monotonic()
+    with pytest.raises(ServiceError, match=r"vault-vault does not stay up \(exit code 137\)") as raised:
+        containers.ensure_bootstrap(here.deployment, bootstrap, Change(Verb.CREATE, ""))
+    assert time.monotonic() - begun < 5
+    assert raised.value.hint == "kesdeploy logs -n vault vault"

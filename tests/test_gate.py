@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -95,6 +96,38 @@ def test_silence_is_no_success(here):
     here.engine.on_call = lambda _: None
     with pytest.raises(ServiceError, match="does not react"):
         gate.forget_keys(replace(here.deployment, timeout=0.05))
+
+
+def test_one_that_ends_is_not_waited_for(here, monkeypatch):
+    monkeypatch.setattr(gate, "RESTARTS", 0.05)
+    here.engine.on_call = lambda call: here.engine.dies(KES, 137) if call[0] == "signal" else None
+    begun = time.monotonic()
+    with pytest.raises(ServiceError, match=r"does not stay up \(exit code 137\)"):
+        gate.forget_keys(replace(here.deployment, timeout=30))
+    assert time.monotonic() - begun < 5
+
+
+def test_one_that_was_started_again_has_forgotten_its_keys(here):
+    def restarts(call) -> None:
+        if call[0] == "signal":
+            here.engine.start(KES)
+            here.engine.start(KES)  # the engine in memory numbers its starts
+
+    here.engine.on_call = restarts
+    assert gate.forget_keys(replace(here.deployment, timeout=5))
+
+
+def test_who_did_not_listen_yet_is_asked_again(here, monkeypatch):
+    monkeypatch.setattr(gate, "AGAIN", 0.2)
+    asked = []
+
+    def deaf_at_first(call) -> None:
+        asked.append(call[0])
+        if asked.count("signal") > 1:
+            here.engine.says(KES, gate.RELOADED)
+
+    here.engine.on_call = deaf_at_first
+    assert gate.forget_keys(replace(here.deployment, timeout=10))
 
 
 def test_an_answer_to_an_earlier_signal_does_not_count(here):

@@ -6,7 +6,7 @@ from core_fixtures import World, world
 from kesdeploy import opening
 from kesdeploy.deployment import ADDRESS, marks
 from kesdeploy.engines import ContainerSpec, PodSpec
-from kesdeploy.errors import DataProtected, EngineError, Locked, SpecError, UsageError
+from kesdeploy.errors import DataProtected, EngineError, Locked, ServiceError, SpecError, UsageError
 from kesdeploy.home import Home
 from kesdeploy.opening import Wish
 from kesdeploy.report import Silent
@@ -235,3 +235,12 @@ def test_a_folder_that_holds_secrets_alone_is_not_up_yet(kesdeploy_home):
     with pytest.raises(UsageError, match="not up yet") as raised:
         opening.existing(Wish("status", "fs"))
     assert "--config" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("hint", "told"), [("", "kesdeploy status -n fs"), ("kesdeploy logs -n fs", "kesdeploy logs -n fs")]
+)
+def test_an_error_out_of_a_depth_has_a_next_command(here, hint, told):
+    with pytest.raises(ServiceError) as raised, opening.opened(Wish("up", "fs"), here.home, Silent()):
+        raise ServiceError("it does not answer", hint=hint)
+    assert raised.value.hint == told

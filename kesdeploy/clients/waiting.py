@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def wait_until(probe: Callable[[], T], *, timeout: float, interval: float = 0.05) -> T:
+def wait_until(
+    probe: Callable[[], T], *, timeout: float, interval: float = 0.05, hopeless: Callable[[], bool] = lambda: False
+) -> T:
     """Call `probe` until it returns instead of raising ServiceError, every `interval` seconds, and return its result.
 
-    After `timeout` seconds the last error is raised as it is. Any other exception passes through at once.
+    After `timeout` seconds, or once it is `hopeless`, the last error is raised as it is. Any other exception passes
+    through at once.
     """
     deadline = monotonic() + timeout
     try:
@@ -28,8 +31,9 @@ def wait_until(probe: Callable[[], T], *, timeout: float, interval: float = 0.05
     # What is up at the first attempt, as in an `up` that changes nothing, need not pay for this import.
     from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+    late = stop_after_delay(deadline - monotonic())
     patiently = Retrying(
-        stop=stop_after_delay(deadline - monotonic()),
+        stop=lambda state: late(state) or hopeless(),
         wait=wait_fixed(interval),
         retry=retry_if_exception_type(ServiceError),
         reraise=True,

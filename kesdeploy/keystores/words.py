@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from kesdeploy.engines import Mount, Port
@@ -107,13 +107,17 @@ class Question:
 
 @dataclass(frozen=True)
 class Work:
-    """What a keystore module may touch when it checks or sets up its service."""
+    """What a keystore module may touch when it checks or sets up its service.
+
+    hopeless: whether its container has ended, so that nobody need wait for it any longer.
+    """
 
     spec: Spec
     home: Home
     now: datetime
     report: Reporter
     timeout: float
+    hopeless: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)

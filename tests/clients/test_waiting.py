@@ -53,3 +53,16 @@ def test_success_at_once_does_not_import_tenacity():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "kesdeploy.clients.waiting" in loaded
     assert "tenacity" not in loaded
+
+
+def test_what_is_hopeless_is_given_up():
+    attempts = []
+
+    def probe():
+        attempts.append(1)
+        raise ServiceError("nobody answers")
+
+    begun = monotonic()
+    with pytest.raises(ServiceError, match="nobody answers"):
+        wait_until(probe, timeout=30, interval=0.01, hopeless=lambda: len(attempts) > 2)
+    assert monotonic() - begun < 5

@@ -15,6 +15,8 @@ from objects import Objects
 if TYPE_CHECKING:
     import subprocess
 
+    from fault_table import Recorder
+
 pytestmark = pytest.mark.engine
 
 # What a first `up` says, a line when each of them ends: pod, KES, key, fingerprint, MinIO. Then it proves.
@@ -52,7 +54,7 @@ def destroyed(cli: Cli) -> bool:
 
 
 @pytest.mark.parametrize("lines", range(STEPS + 1))
-def test_up_killed_inside_each_step(cli: Cli, lines: int) -> None:
+def test_up_killed_inside_each_step(cli: Cli, fault: Recorder, lines: int) -> None:
     """`destroy` leaves nothing of it; killed there once more, `up` ends proven, and then has nothing to do."""
     code, said = after(cli.popen(*cli.first_up), lines)
     assert code == -signal.SIGKILL
@@ -61,6 +63,12 @@ def test_up_killed_inside_each_step(cli: Cli, lines: int) -> None:
     after(cli.popen(*cli.first_up), lines)
     assert cli(*cli.first_up, "--json").json["ok"]
     assert cli.again().changes == []
+    fault(
+        "kesdeploy itself is killed",
+        "inside each step of the first `up`",
+        seen="nothing more",
+        repair="`up`, `destroy`",
+    )
 
 
 def test_up_killed_at_any_time_can_be_destroyed(cli: Cli) -> None:
@@ -69,24 +77,27 @@ def test_up_killed_at_any_time_can_be_destroyed(cli: Cli) -> None:
         assert destroyed(cli)
 
 
-def test_killed_again_and_again_with_objects(running: Cli, objects: Objects) -> None:
+def test_killed_again_and_again_with_objects(running: Cli, objects: Objects, fault: Recorder) -> None:
+    """Without a repair in between."""
     running("down")
     for lines in (0, 1, 2, 3):
         after(running.popen("up", "--yes"), lines)
     for command in ("stop", "start", "stop", "down"):
         at(running.popen(command), 0.5)
     running.again()
-    objects.assert_intact()
     assert running.again().changes == []
+    when = "eight times in a row: `up`, `stop`, `start`, `down`"
+    fault("kesdeploy itself is killed", when, seen="nothing more", repair="`up`", objects=objects)
 
 
 @pytest.mark.parametrize("lines", [0, 2, 4])
-def test_ctrl_c_inside_a_step_continues(cli: Cli, lines: int) -> None:
+def test_ctrl_c_inside_a_step_continues(cli: Cli, fault: Recorder, lines: int) -> None:
     code, said = after(cli.popen(*cli.first_up), lines, signal.SIGINT)
     assert code in INTERRUPTED
     assert "error: interrupted" in said
     assert "try: " in said.splitlines()[-1]
     assert cli(*cli.first_up, "--json").json["ok"]
+    fault("Ctrl-C", "inside a step of the first `up`", seen="exit 130: interrupted", repair="`up`")
 
 
 def test_ctrl_c_at_any_time_neither_crashes_nor_hangs(cli: Cli) -> None:
@@ -97,34 +108,36 @@ def test_ctrl_c_at_any_time_neither_crashes_nor_hangs(cli: Cli) -> None:
     assert destroyed(cli)
 
 
-def test_destroy_killed_is_finished_by_the_next(running: Cli, objects: Objects) -> None:
+def test_destroy_killed_is_finished_by_the_next(running: Cli, objects: Objects, fault: Recorder) -> None:
     assert objects.stored
     for seconds in (0.3, 0.5, 0.7):
         at(running.popen("destroy", "--yes"), seconds)
     assert destroyed(running)
+    fault("kesdeploy itself is killed", "three times in `destroy`", seen="nothing more", repair="`destroy`")
 
 
-@pytest.mark.parametrize("victim", ["kes-server", "minio-server", "infra", "both"])
-def test_killed_containers_are_repaired(running: Cli, objects: Objects, victim: str) -> None:
-    pod = f"minio-kes-{running.name}"
-    names = {"infra": [infra_of(pod)], "both": [running.container("kes-server"), running.container("minio-server")]}
-    for name in names.get(victim, [running.container(victim)]):
-        podman("kill", "-s", "KILL", name)
-    assert running("status", "--json", expect=7).json["ok"] is False
-    running.again()
-    # A connection into the network that is gone would hang.
-    objects.s3 = Objects.of(running).s3
-    objects.assert_intact()
+def test_killed_containers_are_repaired(running: Cli, objects: Objects, fault: Recorder) -> None:
+    kes, minio = running.container("kes-server"), running.container("minio-server")
+    infra = infra_of(f"minio-kes-{running.name}")
+    victims = {"KES": [kes], "MinIO": [minio], "the pod's infra container": [infra], "KES and MinIO": [kes, minio]}
+    for victim, names in victims.items():
+        podman("kill", "-s", "KILL", *names)
+        assert running("status", "--json", expect=7).json["ok"] is False
+        running.again()
+        # A connection into the network that is gone would hang.
+        objects.s3 = Objects.of(running).s3
+        fault(f"{victim}: killed", "while all runs", seen="`status`: exit 7", repair="`up`", objects=objects)
 
 
-def test_a_crash_is_mended_by_the_restart_policy(running: Cli, objects: Objects) -> None:
+def test_a_crash_is_mended_by_the_restart_policy(running: Cli, objects: Objects, fault: Recorder) -> None:
     for part in ("kes-server", "minio-server"):
         os.kill(process_of(running.container(part)), signal.SIGKILL)
     deadline = time.monotonic() + 30
     while running("status", "--json", expect=None).code and time.monotonic() < deadline:
         time.sleep(0.3)
     running("verify")
-    objects.assert_intact()
+    what, how = "KES and MinIO crash", "the engine, by itself"
+    fault(what, "while all runs", seen="some seconds without S3", repair=how, objects=objects)
 
 
 def services_of(pid: int) -> list[int]:
@@ -133,7 +146,7 @@ def services_of(pid: int) -> list[int]:
     return [int(child) for child in children if b"service" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
-def test_podman_service_killed_while_up_works(cli: Cli) -> None:
+def test_podman_service_killed_while_up_works(cli: Cli, fault: Recorder) -> None:
     process = cli.popen(*cli.first_up)
     assert process.stderr
     process.stderr.readline()
@@ -147,3 +160,4 @@ def test_podman_service_killed_while_up_works(cli: Cli) -> None:
     assert "Traceback" not in said
     assert process.returncode in (0, 3), said
     assert cli.up("--json").json["ok"]
+    fault("Podman's API service is killed", "inside the first `up`", seen="done, or one error (exit 3)", repair="`up`")

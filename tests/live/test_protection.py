@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from contextlib import suppress
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 from commandline import RELEASE, Cli, engine_holds, inspect, left, podman
+from minio.error import MinioException
+from objects import Objects
 
 from kesdeploy import pki, services
 from kesdeploy.clients.waiting import wait_until
@@ -20,7 +24,7 @@ from kesdeploy.spec import load
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from objects import Objects
+    from fault_table import Recorder
 
 pytestmark = pytest.mark.engine
 KEY = "minio-backend-default-key"
@@ -31,7 +35,7 @@ def is_running(cli: Cli, part: str) -> bool:
 
 
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
-def test_a_lost_key_is_not_replaced(running: Cli, objects: Objects, tmp_path: Path) -> None:
+def test_a_lost_key_is_not_replaced(running: Cli, objects: Objects, fault: Recorder, tmp_path: Path) -> None:
     running("stop")
     key = running.folder / "kes" / KEY
     key.rename(tmp_path / KEY)
@@ -42,7 +46,9 @@ def test_a_lost_key_is_not_replaced(running: Cli, objects: Objects, tmp_path: Pa
         assert not key.exists()
     (tmp_path / KEY).rename(key)
     running.again()
-    objects.assert_intact()
+    repair = "the key put back, then `up`"
+    what, images = "the default key is gone from the keystore", running.images
+    fault(what, "before `start` or `up`", seen=refused, repair=repair, objects=objects, images=images)
 
 
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
@@ -73,7 +79,9 @@ def test_a_bucket_with_a_key_of_its_own(running: Cli, objects: Objects) -> None:
 
 
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
-def test_another_key_of_the_same_name_is_noticed(running: Cli, objects: Objects, tmp_path: Path) -> None:
+def test_another_key_of_the_same_name_is_noticed(
+    running: Cli, objects: Objects, fault: Recorder, tmp_path: Path
+) -> None:
     key = running.folder / "kes" / KEY
     shutil.copy(key, tmp_path / KEY)
     running("stop")
@@ -90,7 +98,8 @@ def test_another_key_of_the_same_name_is_noticed(running: Cli, objects: Objects,
     assert not is_running(running, "minio-server")
     shutil.copy(tmp_path / KEY, key)
     running.again()
-    objects.assert_intact()
+    what, repair = "another key has the default key's name", "the key put back, then `up`"
+    fault(what, "before `start`", seen=refused, repair=repair, objects=objects, images=running.images)
 
 
 def test_a_folder_of_somebody_else_is_not_touched(cli: Cli) -> None:
@@ -163,7 +172,7 @@ def test_another_keystore_under_data_is_refused(running: Cli, objects: Objects) 
 
 
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
-def test_a_denied_identity_is_noticed_and_mended(running: Cli) -> None:
+def test_a_denied_identity_is_noticed_and_mended(running: Cli, objects: Objects, fault: Recorder) -> None:
     """KES denies MinIO, everything is green, and only the proof tells."""
     config = running.folder / "config" / "kes" / "kes-config.yaml"
     config.write_text(config.read_text().replace("/v1/key/generate/*", "/v1/key/generate/other*"))
@@ -173,35 +182,79 @@ def test_a_denied_identity_is_noticed_and_mended(running: Cli) -> None:
     assert "keystore holds the key" in failed
     assert running("status", "--json", expect=7).json["ok"] is False
     assert ("reload", "container/kes-server") in running.again().changes
+    what, seen = "KES denies MinIO's identity", "`status`, `verify`: exit 7"
+    fault(what, "while all runs", seen=seen, repair="`up`", objects=objects, images=running.images)
 
 
-def test_full_disk_says_so_and_continues(cli: Cli, tmp_path: Path) -> None:
+def test_full_disk_says_so_and_continues(cli: Cli, fault: Recorder, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    if subprocess.run(("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)), check=False).returncode:
-        pytest.skip("no right to mount a small file system")
+    mount("-t", "tmpfs", "-o", "size=64k", "tmpfs", small)
     cli.home = small
     try:
         refused = cli.up(expect=8)
         assert "No space left" in refused.err
-        subprocess.run(("mount", "-o", "remount,size=200m", str(small)), check=True)
+        mount("-o", "remount,size=200m", small)
         cli.up()
+        fault("the disk is full", "before the first `up`", seen="exit 8: … No space left", repair="room, then `up`")
+        objects = Objects.of(cli)
+        objects.put_some()
+        fills_up(cli, objects, small)
+        fault("the disk fills up", "while all runs", seen="exit 8: … No space left", repair="room", objects=objects)
+        only_to_be_read(cli, small)
+        what, seen = "the folder may only be read", "exit 8: … Read-only file system"
+        fault(what, "while all runs", seen=seen, repair="the mount, then `up`", objects=objects)
         cli("destroy", "--yes")
     finally:
         cli("destroy", "--yes", expect=None)
         subprocess.run(("umount", "-l", str(small)), check=False)
 
 
-def test_a_folder_that_may_only_be_read_says_so(cli: Cli, tmp_path: Path) -> None:
+def mount(*words: object) -> None:
+    if subprocess.run(("mount", *map(str, words)), check=False).returncode:
+        pytest.skip("no right to mount a file system")
+
+
+def fills_up(cli: Cli, objects: Objects, small: Path) -> None:
+    """MinIO takes no object, kesdeploy changes nothing, and what is there is read."""
+    certificate = cli.read("certs/kes-server/public.crt")
+    with suppress(OSError), (small / "filler").open("wb") as filler:
+        while True:
+            filler.write(b"x" * 2**16)
+            filler.flush()
+    with pytest.raises(MinioException):
+        objects.s3.put_object("plain", "too much", BytesIO(b"x" * 2**20), 2**20)
+    assert "No space left" in cli("rotate-certs", expect=8).err
+    assert cli.read("certs/kes-server/public.crt") == certificate
+    objects.assert_intact()
+    (small / "filler").unlink()
+    cli.again()
+
+
+def only_to_be_read(cli: Cli, small: Path) -> None:
+    """For us alone: what runs has mounted it before."""
+    mount("--bind", small, small)
+    try:
+        mount("-o", "remount,ro,bind", small)
+        for command in (("up", "--yes"), ("rotate-certs",), ("stop",)):
+            assert "Read-only file system" in cli(*command, expect=8).err
+        assert cli("status").code == 0
+    finally:
+        subprocess.run(("umount", str(small)), check=True)
+    cli.again()
+
+
+def test_a_folder_that_may_only_be_read_says_so(cli: Cli, fault: Recorder, tmp_path: Path) -> None:
     fixed = tmp_path / "fixed"
     fixed.mkdir()
-    if subprocess.run(("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(fixed)), check=False).returncode:
-        pytest.skip("no right to mount a file system")
+    mount("-t", "tmpfs", "-o", "ro", "tmpfs", fixed)
     try:
         cli.home = fixed
         refused = cli.up(expect=8)
         assert "Read-only file system" in refused.err
         assert "KESDEPLOY_HOME=" in refused.error[-1]
         assert left(cli) == []
+        what, repair = "the folder may only be read", "`KESDEPLOY_HOME=` elsewhere"
+        fault(what, "before the first `up`", seen="exit 8: … Read-only file system", repair=repair)
     finally:
         subprocess.run(("umount", "-l", str(fixed)), check=False)

@@ -18,27 +18,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from commandline import Cli
+    from fault_table import Recorder
 
 pytestmark = pytest.mark.engine
 
 
-def test_containers_removed_by_hand(running: Cli, objects: Objects) -> None:
+def test_containers_removed_by_hand(running: Cli, objects: Objects, fault: Recorder) -> None:
     podman("rm", "-f", "-t", "3", running.container("kes-server"))
     assert ("create", "container/kes-server") in running.again().changes
     podman("pod", "rm", "-f", "-t", "3", f"minio-kes-{running.name}")
     assert ("create", "pod/pod") in running.again().changes
-    objects.assert_intact()
+    fault("KES's container, then the whole pod, is removed", "by hand", seen="", repair="`up`", objects=objects)
 
 
-def test_state_lost_damaged_or_newer(running: Cli, objects: Objects) -> None:
+def test_state_lost_damaged_or_newer(running: Cli, objects: Objects, fault: Recorder) -> None:
     state = running.folder / "state.json"
     good = state.read_text()
     state.unlink()
     running.again()
-    objects.assert_intact()
+    fault("state.json is missing", "while all runs", repair="`up`", objects=objects)
 
     state.write_text(good.replace('"version": 1', '"version": 99'))
-    assert "newer kesdeploy" in running("up", "--yes", expect=8).err
+    newer = running("up", "--yes", expect=8)
+    assert "newer kesdeploy" in newer.err
+    fault("state.json is of a newer kesdeploy", "while all runs", seen=newer, repair="that kesdeploy", objects=objects)
     state.write_text(good[: len(good) // 2])
     refused = running("up", "--yes", expect=8)
     assert "corrupt" in refused.err
@@ -46,14 +49,15 @@ def test_state_lost_damaged_or_newer(running: Cli, objects: Objects) -> None:
     move = refused.error[-1].removeprefix("  try: ").partition(";")[0]
     subprocess.run(shlex.split(move), check=True)
     running.again()
-    objects.assert_intact()
+    repair = "what the error says to type: `mv …`, then `up`"
+    fault("state.json is cut short", "while all runs", seen=refused, repair=repair, objects=objects)
 
     state.write_text("{")
     running("down")
     assert engine_holds(running.name) == []
 
 
-def test_files_and_folders_that_can_be_made_again(running: Cli, objects: Objects) -> None:
+def test_files_and_folders_that_can_be_made_again(running: Cli, objects: Objects, fault: Recorder) -> None:
     for path in ("config/minio/minio", "config/kes/kes-config.yaml", "certs/kes-server/public.crt", "ca/ca.key"):
         (running.folder / path).unlink()
     running.again()
@@ -62,8 +66,8 @@ def test_files_and_folders_that_can_be_made_again(running: Cli, objects: Objects
         shutil.rmtree(running.folder / path)
     (running.folder / "state.json").unlink()
     running.again()
-    objects.assert_intact()
     assert running.again().changes == []
+    fault("`certs/`, `config/`, `ca/` and state.json are deleted", "while all runs", repair="`up`", objects=objects)
 
 
 def test_edited_spec(running: Cli, objects: Objects) -> None:
@@ -126,7 +130,7 @@ def issued(cli: Cli, **age: int) -> None:
     (folder / "public.crt").write_bytes(leaf.cert_pem)
 
 
-def test_expired_certificates_are_renewed(running: Cli, objects: Objects) -> None:
+def test_expired_certificates_are_renewed(running: Cli, objects: Objects, fault: Recorder) -> None:
     """Under a running KES, and before a stopped one starts: as after a year, or with a clock that was wrong."""
     issued(running, days=500)
     podman("kill", "-s", "HUP", running.container("kes-server"))
@@ -139,4 +143,5 @@ def test_expired_certificates_are_renewed(running: Cli, objects: Objects) -> Non
     running("start")
     days = {row["name"]: row["days_left"] for row in running("status", "--json").data["certificates"]}
     assert days["kes-server"] > 390
-    objects.assert_intact()
+    fault("KES's certificate has ended", "while all runs", seen="`status`: exit 7", repair="`up`", objects=objects)
+    fault("KES's certificate ends within 30 days", "while stopped", repair="`start`", objects=objects)

@@ -22,14 +22,14 @@ FORGOTTEN = (names.ROLE_ID, names.SECRET_ID, names.OPERATOR_ID, names.OPERATOR_S
 
 def opened(work: Work, vault: Vault) -> None:
     """Initialised, unsealed, and answering."""
-    health = wait_until(vault.health, timeout=work.timeout)
+    health = wait_until(vault.health, timeout=work.timeout, hopeless=work.hopeless)
     if not health.initialized:
         _initialise(work, vault)
         health = vault.health()
     if health.sealed:
         _unseal(work, vault)
     # Until it has elected itself, every request is refused.
-    wait_until(lambda: _active(vault), timeout=work.timeout)
+    wait_until(lambda: _active(vault), timeout=work.timeout, hopeless=work.hopeless)
 
 
 def kept(work: Work) -> dict[str, Any]:
