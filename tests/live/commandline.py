@@ -80,9 +80,9 @@ class Cli:
         return ("up", "--kms", "fs", "--images", self.images, "--yes", "--timeout", "30s", *self.ports)
 
     def environment(self, **more: str) -> dict[str, str]:
-        inherited = {
-            k: v for k, v in os.environ.items() if not k.startswith(("KESDEPLOY", "KES_", "VAULT_", "AWS_", "MINIO"))
-        }
+        # A Docker that other tests started is not asked for here.
+        others = ("KESDEPLOY", "KES_", "VAULT_", "AWS_", "MINIO", "DOCKER_HOST")
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(others)}
         return {**inherited, "KESDEPLOY_HOME": str(self.home), "NO_COLOR": "1", **self.env, **more}
 
     def argv(self, *args: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import subprocess
@@ -33,7 +34,8 @@ def holds(cli: Cli) -> list[str]:
 
 @pytest.fixture
 def cli(docker_host: None, tmp_path: Path, four_ports: int) -> Iterator[Cli]:
-    made = Cli(tmp_path, f"try-{secrets.token_hex(3)}", four_ports)
+    where = {name: os.environ[name] for name in ("DOCKER_HOST",) if name in os.environ}
+    made = Cli(tmp_path, f"try-{secrets.token_hex(3)}", four_ports, env=where)
     try:
         yield made
     finally:
