@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from kesdeploy.deployment import Deployment
     from kesdeploy.engines import Container
 
+# Seconds. The engine starts one that ends again within a minute.
+_YOUNG = 60
+
 
 def rows(deployment: Deployment, names: list[str], problems: list[Problem]) -> list[dict[str, Any]]:
     """A row for each container that should be there; a problem for each that does not run."""
@@ -23,7 +26,23 @@ def rows(deployment: Deployment, names: list[str], problems: list[Problem]) -> l
         found.append(_row(deployment, name, container))
         if container is None or not container.running:
             problems.append(_problem(deployment, name, container, up))
+        else:
+            problems += _unsteady(deployment, container, up)
     return found
+
+
+def _unsteady(deployment: Deployment, container: Container, up: str) -> tuple[Problem, ...]:
+    """Why it was restarted a moment ago, as it will be again; nothing where its last words are not known."""
+    uptime = _seconds_since(container.started_at, deployment.now)
+    if not container.restarts or uptime is None or uptime > _YOUNG:
+        return ()
+    known = explain.advice(services.last_words(deployment, container.name), deployment.name)
+    words = f"{container.name} was restarted {container.restarts} times"
+    return (
+        (Problem("warning", f"{words}: {known.line}. That means: {known.cause}", f"{up}; {known.next}"),)
+        if known
+        else ()
+    )
 
 
 def _problem(deployment: Deployment, name: str, container: Container | None, up: str) -> Problem:
@@ -33,7 +52,9 @@ def _problem(deployment: Deployment, name: str, container: Container | None, up:
     known = explain.advice(services.last_words(deployment, name), deployment.name) if container.exit_code else None
     if known is None:
         return Problem("container", f"{name} is {container.state}", up)
-    return Problem("container", f"{name} is {container.state}: {known.line}. That means: {known.cause}", known.next)
+    return Problem(
+        "container", f"{name} is {container.state}: {known.line}. That means: {known.cause}", f"{up}; {known.next}"
+    )
 
 
 def _row(deployment: Deployment, name: str, container: Container | None) -> dict[str, Any]:

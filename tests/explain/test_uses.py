@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from core_fixtures import World, world
 
@@ -85,7 +88,7 @@ def test_status_tells_why_a_container_ended(up):
     problems: list = []
     rows(up.deployment, [KES, "fs-minio-server", "fs-other"], problems)
     assert problems[0].message.startswith(f"{KES} is exited: Error: kesconf: no keystore specified. That means: The ")
-    assert problems[0].hint.startswith("put `keystore: ")
+    assert problems[0].hint.startswith("kesdeploy up -n fs; put `keystore: ")
     assert [(p.message, p.hint) for p in problems[1:]] == [("fs-other is missing", "kesdeploy up -n fs")]
 
 
@@ -97,3 +100,16 @@ def test_one_that_ended_as_it_was_told_to_is_not_explained(up):
     problems: list = []
     rows(up.deployment, [KES], problems)
     assert problems[0].message == f"{KES} is exited"
+
+
+@pytest.mark.parametrize(("restarts", "age", "told"), [(5, 3, True), (0, 3, False), (5, 300, False)])
+def test_status_tells_why_one_is_restarted_again_and_again(up, restarts, age, told):
+    from kesdeploy.parts import rows
+
+    up.engine.says(KES, "Error: kesconf: no keystore specified")
+    began = (up.now - timedelta(seconds=age)).isoformat()
+    up.engine._containers[KES] = replace(up.engine._containers[KES], restarts=restarts, started_at=began)
+    problems: list = []
+    rows(up.deployment, [KES], problems)
+    assert [p.code for p in problems] == (["warning"] if told else [])
+    assert all(p.message.startswith(f"{KES} was restarted 5 times: Error: kesconf: no keystore") for p in problems)
