@@ -18,7 +18,7 @@ from kesdeploy.sandbox.rootfs import RootFs, libraries
 
 PROGRAMS = ("sh", "sleep", "cat", "perl", "touch", "id", "env")
 LABEL = "kesdeploy-test"
-ENGINES = ["podman", "docker"]
+EACH = ["podman", "docker"]
 
 IDLE = ("/bin/sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done')
 STUBBORN = ("/bin/sh", "-c", 'trap "" TERM; while :; do sleep 0.05; done')
@@ -37,10 +37,10 @@ def only(name: str) -> pytest.MarkDecorator:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What is true of an engine is asked of each, except where one is named: by `only`, or by the module."""
+    """Podman, or those of the module's ENGINES, except where a test names its own by `only`."""
     named = any("engine" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
     if "engine" in metafunc.fixturenames and not named:
-        engines = ["podman"] if metafunc.module.__name__.rpartition(".")[2].startswith("test_podman") else ENGINES
+        engines = getattr(metafunc.module, "ENGINES", ["podman"])
         metafunc.parametrize("engine", engines, indirect=True, scope="session")
 
 

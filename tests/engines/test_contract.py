@@ -11,9 +11,10 @@ import pytest
 
 from kesdeploy.engines import Engine, Mount, Pod, Port
 from kesdeploy.errors import EngineError, ImageError, PortTaken
-from tests.engines.conftest import IDLE, SERVER, STUBBORN, World, answer, only
+from tests.engines.conftest import EACH, IDLE, SERVER, STUBBORN, World, answer, only
 
 pytestmark = pytest.mark.engine
+ENGINES = EACH
 
 CLIENT = 'socket(S,2,1,6); connect(S,pack("Sna4x8",2,80,scalar gethostbyname($ARGV[0]))) or die $!; print <S>;'
 

@@ -12,9 +12,10 @@ import pytest
 from kesdeploy.engines import ContainerSpec, Mount, Port
 from kesdeploy.engines.podman_read import LEAST_STOP, creation, pod_creation
 from kesdeploy.errors import EngineError, ImageError
-from tests.engines.conftest import SERVER, STUBBORN, World, only
+from tests.engines.conftest import EACH, SERVER, STUBBORN, World, only
 
 pytestmark = pytest.mark.engine
+ENGINES = EACH
 
 # A second of grace for itself before it ends, as many servers take.
 SLOW = ("/bin/sh", "-c", 'trap "sleep 1; exit 0" TERM; while :; do sleep 0.05; done')
@@ -233,6 +234,7 @@ def _conmons(name: str) -> int:
     return count
 
 
+@only("podman")
 def test_a_name_of_the_pod_stays_when_its_container_ends(world: World):
     """Podman takes out a line that reads as the container's own: who asks just then would find nobody of that name."""
     name = world.spec("gone").name
