@@ -49,7 +49,7 @@ def _engine(deployment: Deployment, desired: tuple[Resource, ...]) -> dict[str, 
     bodies = {r.address: r.body for r in desired if isinstance(r.body, Container)}
     found = {}
     for pod in deployment.engine.pods(deployment.labels):
-        reason = "its network is gone" if pod.broken else ""
+        reason = "its network is gone" if pod.broken else "its processes are gone" if pod.lost else ""
         found[pod.labels.get(ADDRESS, f"pod/{pod.name}")] = Seen(pod.labels.get(DIGEST, "unknown"), reason)
     for container in deployment.engine.containers(deployment.labels):
         address = container.labels.get(ADDRESS, f"container/{container.name}")

@@ -90,13 +90,17 @@ class Container:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod as the engine sees it now. `broken`: its network is gone though it claims to run; it must be restarted."""
+    """A pod as the engine sees it now. `broken`: its network is gone though it claims to run; it must be restarted.
+
+    lost: nothing of it is left though it claims to run; the engine can only remove it.
+    """
 
     id: str
     name: str
     state: str
     broken: bool
     labels: Mapping[str, str]
+    lost: bool = False
 
 
 @dataclass(frozen=True)

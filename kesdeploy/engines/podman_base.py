@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from kesdeploy.engines import podman_ended
 from kesdeploy.engines.podman_door import Call
 from kesdeploy.engines.refusals import Refused, TimedOut
 
@@ -31,7 +32,7 @@ class PodmanBase:
     def _listed(self, filters: str) -> list[Raw]:
         call = Call("Containers cannot be listed", "GET", "/containers/json", {"all": True, "filters": filters})
         found: list[Raw] = self._door.json(call)
-        return found
+        return found if self._remote else [podman_ended.mark(raw) for raw in found]
 
     def _inspect(self, name: str) -> Raw | None:
         return self._read(Call(f"Container {name} cannot be read", "GET", f"/containers/{quote(name)}/json"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from kesdeploy.engines import ExecResult, podman_read
+from kesdeploy.engines import ExecResult, podman_ended, podman_read
 from kesdeploy.engines.podman_base import POLL
 from kesdeploy.engines.podman_door import Call
 from kesdeploy.engines.podman_images import PodmanImages
@@ -42,6 +42,8 @@ class PodmanContainers(PodmanImages):
             if raw["Pod"]
             else {}
         )
+        if not self._remote:
+            raw = {**raw, "State": {**raw["State"], "Status": podman_ended.state_of(raw["State"])}}
         return podman_read.inspected_container(raw, pod["Name"] if pod else "")
 
     def create(self, spec: ContainerSpec) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy.engines import Container, Image, Pod
+from kesdeploy.engines.podman_ended import LOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -138,7 +139,8 @@ def inspected_container(raw: Raw, pod: str) -> Container:
 def listed_pod(raw: Raw, containers: Iterable[Raw]) -> Pod:
     """A pod of `GET /pods/json`, with the containers of `GET /containers/json`."""
     members = [c for c in containers if c.get("Pod") == raw["Id"]]
-    return Pod(raw["Id"], raw["Name"], raw["Status"].lower(), _is_broken(members), raw.get("Labels") or {})
+    lost = any(LOST in c for c in members) and not any(c["State"] == "running" for c in members)
+    return Pod(raw["Id"], raw["Name"], raw["Status"].lower(), _is_broken(members), raw.get("Labels") or {}, lost=lost)
 
 
 def _is_broken(members: list[Raw]) -> bool:
