@@ -52,8 +52,10 @@ def _own() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="kesdeploy-dockerd-"))  # a socket's path is at most 108 bytes long
     url = f"unix://{folder}/s"
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Ends with us, also where we are killed.
+    guard = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
     argv = [
-        *("dockerd", "--host", url, "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
+        *(*guard, "dockerd", "--host", url, "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
         *("--pidfile", str(folder / "pid"), "--bridge", "none", "--iptables=false", "--ip-forward=false"),
         *("--ip-masq=false", "--host-gateway-ip", "192.0.2.1", "--default-ulimit", f"nofile={files}:{files}"),
     ]
