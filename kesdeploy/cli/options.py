@@ -70,7 +70,7 @@ Bind = Annotated[
 
 
 def _port(flag: str, what: str) -> Any:
-    return typer.Option(flag, help=what, show_default=False, min=1, max=65535)
+    return typer.Option(flag, help=what, show_default=False)
 
 
 S3Port = Annotated[int | None, _port("--s3-port", "Port for S3 (9000).")]
