@@ -19,6 +19,8 @@ from kesdeploy.errors import EngineError
 IDLE_SECONDS = 30
 _START_SECONDS = 15.0
 _PREFIX = "kesdeploy-podman-"
+# What held a user's containers together was killed; Podman says the same of it to every command.
+_MIGRATE = "podman system migrate (once more when it complains), then the same command"
 _LONGEST_SOCKET = 100  # sun_path holds 108 bytes (unix(7))
 
 
@@ -103,7 +105,7 @@ class Companion:
                 raise EngineError(
                     "Podman's service could not be started",
                     because=_complaint(words) or f"{self.argv()[0]} said nothing within {_START_SECONDS:.0f} s",
-                    hint=self.by_hand(),
+                    hint=_MIGRATE if "podman system migrate" in words else self.by_hand(),
                 )
             time.sleep(0.003)
 

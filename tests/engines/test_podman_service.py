@@ -251,3 +251,17 @@ def test_of_podmans_log_its_errors_count():
     )
     assert podman_service._complaint(warning * 9 + error) == 'invalid internal status, try "podman system migrate": no'
     assert podman_service._complaint("ssh: no route to host\n") == "ssh: no route to host\n"
+
+
+def test_a_killed_pause_process_has_a_next_step():
+    """`podman info`, as otherwise, would only say the same again."""
+
+    class Refusing(OwnService):
+        def argv(self) -> tuple[str, ...]:
+            words = 'level=error msg="invalid internal status, try \\"podman system migrate\\": no"'
+            return ("sh", "-c", f"echo '{words}' >&2; exit 125")
+
+    with closing(Refusing()) as service, pytest.raises(EngineError) as raised:
+        service.ensure()
+    assert raised.value.hint.startswith("podman system migrate")
+    assert raised.value.because.startswith("invalid internal status")
