@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from commandline import Cli
+    from fault_table import Recorder
 
     from kesdeploy.clients.kes import Kes
 
@@ -105,6 +106,31 @@ def test_version_1_and_an_approle_to_destroy(cli: Cli, user: User) -> None:
     assert old not in seen
     cli("destroy", "--yes")
     assert user.admin("GET", f"old/{key}")["data"][key], "destroy removed the key in Vault"
+
+
+def test_kes_token_revoked_and_the_vault_sealed(cli: Cli, user: User, fault: Recorder) -> None:
+    login = granted(cli, user, f"prefix=minio/{cli.name}")
+    cli("up", *flags(cli, user, user.bao.outer, f"prefix=minio/{cli.name}", *login))
+    objects = Objects.of(cli)
+    objects.put_some()
+    role = next(name for name in user.admin("LIST", "auth/approle/role")["data"]["keys"] if cli.name in name)
+    for accessor in user.admin("LIST", "auth/token/accessors")["data"]["keys"]:
+        told = user.admin("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]
+        if (told.get("meta") or {}).get("role_name") == role:
+            user.admin("POST", "auth/token/revoke-accessor", {"accessor": accessor})
+    cli.again()
+    forget(cli)
+    what, seen = "KES's token is revoked", "KES logs in again"
+    fault(what, "your own Vault, while all runs", seen=seen, repair="`up`", objects=objects, images=cli.images)
+
+    user.admin("PUT", "sys/seal")
+    status = cli("status", "--json", expect=7).data["keystore"]["state"]
+    user.bao.restart()
+    cli.again()
+    forget(cli)
+    what, seen = "your own Vault is sealed", f"`status`: {status}, exit 7"
+    repair = "unseal it, then `up`"
+    fault(what, "while all runs", seen=seen, repair=repair, objects=objects, images=cli.images)
 
 
 @pytest.mark.parametrize("secret", ["${HOME}", "${NOWHERE}"])
