@@ -16,6 +16,8 @@ from time import perf_counter
 PEERS = Path(__file__).parent / "peers"
 KESDEPLOY = (sys.executable, "-m", "kesdeploy")
 GRACE = 60
+LIMIT = 180
+"""Seconds that no measured command takes unless it hangs."""
 
 
 class Failed(Exception):
@@ -37,10 +39,12 @@ def wall(argv: tuple[str, ...], env: dict[str, str]) -> float:
         start_new_session=True,
     )
     try:
-        words = process.communicate()[1]
-    except BaseException:
+        words = process.communicate(timeout=LIMIT)[1]
+    except BaseException as error:
         os.killpg(process.pid, signal.SIGTERM)
         process.communicate(timeout=GRACE)
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise Failed(f"{' '.join(argv)} did not end within {LIMIT} s") from None
         raise
     if process.returncode:
         raise Failed(f"{' '.join(argv)} ended with {process.returncode}:\n{words.decode(errors='replace')[-2000:]}")
@@ -65,12 +69,13 @@ class Kesdeploy:
     parent: Path
     images: str
     title: str = "kesdeploy"
+    engine: str = "podman"
 
     def round(self) -> dict[str, float]:
         s3, console, kes = free_ports(3)
         ports = ("--s3-port", str(s3), "--console-port", str(console), "--kes-port", str(kes))
         return {
-            "up": self._run("up", "--kms", "fs", "--images", self.images, "--yes", *ports),
+            "up": self._run("up", "--kms", "fs", "--engine", self.engine, "--images", self.images, "--yes", *ports),
             "again": self._run("up", "--yes"),
             "down": self._run("down"),
         }
@@ -87,8 +92,15 @@ class Kesdeploy:
         """By kesdeploy itself; by name where that fails (a broken kesdeploy is worth measuring too)."""
         argv = (*KESDEPLOY, "destroy", "-n", self.name, "--yes")
         if subprocess.run(argv, env=self._env(), capture_output=True, check=False).returncode:
-            pod = ("podman", "pod", "rm", "--force", "--ignore", "--time", "3", f"minio-kes-{self.name}")
-            subprocess.run(pod, capture_output=True, check=False)
+            for argv in self._leftovers():
+                subprocess.run(argv, capture_output=True, check=False)
+
+    def _leftovers(self) -> tuple[tuple[str, ...], ...]:
+        whole = f"minio-kes-{self.name}"
+        if self.engine == "podman":
+            return (("podman", "pod", "rm", "--force", "--ignore", "--time", "3", whole),)
+        containers = (f"{self.name}-{part}-server" for part in ("kes", "minio"))
+        return ("docker", "rm", "--force", *containers), ("docker", "network", "rm", whole)
 
     def _run(self, command: str, *flags: str) -> float:
         return wall((*KESDEPLOY, command, "-n", self.name, *flags), self._env())

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 from contenders import Failed, Help, Kesdeploy, Script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Contender(Protocol):
@@ -43,18 +43,23 @@ FIXED, NO_TTY, TUTORIAL = "lean script", "tutorial, no TTY", "tutorial"
 
 def main() -> int:
     options = _options()
+    return in_a_folder(lambda folder: table(measured(folder, options)))
+
+
+def in_a_folder(report: Callable[[Path], str]) -> int:
+    """The exit code; prints what the report is. The folder, and what is in it, is gone afterwards."""
     # A polite kill ends as Ctrl-C does: cleaned up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="kesdeploy-bench-") as folder:
         try:
-            times = measured(Path(folder), options)
+            said = report(Path(folder))
         except Failed as error:
             print(error, file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print("interrupted; nothing is left behind", file=sys.stderr)
             return 130
-    print(table(times))
+    print(said)
     return 0
 
 
@@ -70,15 +75,20 @@ def _options() -> argparse.Namespace:
 def measured(folder: Path, options: argparse.Namespace) -> Times:
     """All times of all runs. The first run of kesdeploy, which finds out the images, is not counted."""
     ours = Kesdeploy(f"{options.name}-k", folder, options.images)
-    with _cleaned(ours):
+    with cleaned(ours):
         ours.round()
         images = ours.image("kes"), ours.image("minio")
     contenders: list[Contender] = [ours, Help(ours), *_peers(folder, options, *images)]
+    return interleaved(contenders, options.runs, options.seconds)
+
+
+def interleaved(contenders: list[Contender], runs: int, limit: float) -> Times:
+    """Every contender once in each run, in an order of chance; no run begins after the limit (seconds)."""
     times: Times = defaultdict(list)
-    until = monotonic() + options.seconds
-    for _ in range(options.runs):
+    until = monotonic() + limit
+    for _ in range(runs):
         for contender in random.sample(contenders, len(contenders)):
-            with _cleaned(contender):
+            with cleaned(contender):
                 for command, seconds in contender.round().items():
                     times[contender.title, command].append(seconds)
         if monotonic() > until:
@@ -97,7 +107,7 @@ def _peers(folder: Path, options: argparse.Namespace, kes: str, minio: str) -> l
 
 
 @contextmanager
-def _cleaned(contender: Contender) -> Iterator[None]:
+def cleaned(contender: Contender) -> Iterator[None]:
     """Whatever happens in between, nothing of it is left; a second Ctrl-C does not stop that."""
     try:
         yield
@@ -131,10 +141,10 @@ def table(times: Times) -> str:
 
 
 def _row(ours: list[float], what: str, theirs: list[float], peer: str) -> str:
-    return f"| {what} | {_spread(ours)} | {peer} | {_spread(theirs)} | **{median(ours) / median(theirs):.2f}** |"
+    return f"| {what} | {spread(ours)} | {peer} | {spread(theirs)} | **{median(ours) / median(theirs):.2f}** |"
 
 
-def _spread(seconds: list[float]) -> str:
+def spread(seconds: list[float]) -> str:
     return f"{median(seconds):.2f} ({min(seconds):.2f} - {max(seconds):.2f})"
 
 
