@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kesdeploy import explain, keystores
-from kesdeploy.errors import KesdeployError, Problem, ServiceError
+from kesdeploy.errors import KesdeployError, Problem, ServiceError, StateError
 from kesdeploy.topology import leaves
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def root(spec: Spec, home: Home) -> tuple[str, str]:
     user = spec.minio.root_user or home.read_secret("root-user")
     password = home.read_secret("root-password")
     if not user or not password:
-        raise KesdeployError("this deployment has no root credentials yet", hint="kesdeploy up")
+        raise StateError("this deployment has no root credentials", hint=f"kesdeploy up -n {home.name}")
     return user, password
 
 

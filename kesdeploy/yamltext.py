@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _QUOTED = re.compile(r"'([^']*)'")
+_MOST = 100_000  # values of one text, with everything written out that its anchors stand for
 _NEEDS_QUOTES = "a value that begins with '@', '*', '&', '!', '%' or '`' needs quotes, as in \"@FILE\""
 
 
@@ -80,6 +81,18 @@ def _unquoted(match: re.Match[str]) -> str:
     return match[0] if len(word) == 1 or word.startswith(("<", "\\")) else "…"
 
 
+def _refuse_endless(top: yaml.Node) -> None:
+    """Anchors make a few lines stand for billions of values, or for themselves: nobody would see the end of it."""
+    waiting: list[Any] = [top]
+    for _ in range(_MOST):
+        if not waiting:
+            return
+        node = waiting.pop()
+        for part in node.value if isinstance(node, yaml.CollectionNode) else ():
+            waiting += part if isinstance(part, tuple) else (part,)
+    raise yaml.MarkedYAMLError(problem=f"written out, its anchors are more than {_MOST} values, or have no end")
+
+
 class _Loader(yaml.SafeLoader):
     """A SafeLoader for YAML 1.2's null, booleans and integers; every other plain scalar is text."""
 
@@ -88,6 +101,12 @@ class _Loader(yaml.SafeLoader):
         f"tag:yaml.org,2002:{kind}": yaml.SafeLoader.yaml_constructors[f"tag:yaml.org,2002:{kind}"]
         for kind in ("null", "bool", "int", "str", "seq", "map")
     } | {None: yaml.SafeLoader.yaml_constructors[None]}
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node:
+            _refuse_endless(node)
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()

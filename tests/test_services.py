@@ -4,7 +4,7 @@ import pytest
 from core_fixtures import World, spec_of, world
 
 from kesdeploy import services
-from kesdeploy.errors import EngineError, KesdeployError
+from kesdeploy.errors import EngineError, StateError
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_the_root_user_is_the_users_own_or_ours(here):
 @pytest.mark.parametrize("lost", ["root-user", "root-password"])
 def test_no_root_credentials_yet(here, lost):
     here.home.secret(lost).unlink()
-    with pytest.raises(KesdeployError) as raised:
+    with pytest.raises(StateError) as raised:
         services.root(here.spec, here.home)
-    assert raised.value.hint == "kesdeploy up"
+    assert raised.value.hint == "kesdeploy up -n fs"
 
 
 def test_the_last_words_are_the_last(here):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -105,6 +107,24 @@ def test_an_unquoted_secret_is_not_repeated_and_quotes_are_advised(value):
 @given(st.text(alphabet=st.one_of(st.sampled_from("a:-[]{}!&*#?|<>'\"%@`,~ \n\t\\"), st.characters())))
 def test_any_text_is_a_mapping_or_refused(text):
     assert told(text).startswith(("some.yaml: ", "{"))
+
+
+@pytest.mark.parametrize("rest", ["b: {c: *a}", "<<: *a"])
+def test_what_stands_for_itself_is_refused(rest):
+    assert "have no end" in refusal(f"a: &a\n  x: 1\n  self: *a\n{rest}\n").because
+
+
+def test_a_few_lines_that_stand_for_billions_are_refused_at_once():
+    layers = [f"{name}: &{name} [{', '.join([f'*{below}'] * 9)}]" for below, name in pairwise("abcdefghij")]
+    assert "more than 100000 values" in refusal("\n".join(["a: &a [x]", *layers])).because
+
+
+def test_anchors_are_written_out():
+    assert parse("a: &a {x: 1}\nb: *a\nc: {<<: *a, y: 2}", where="x") == {
+        "a": {"x": 1},
+        "b": {"x": 1},
+        "c": {"x": 1, "y": 2},
+    }
 
 
 TREES = st.recursive(

@@ -25,11 +25,21 @@ def _kinds() -> list[str]:
     return list(KEYSTORES)
 
 
+def _named(context: typer.Context, parameter: typer.CallbackParam, name: str) -> str:
+    """Never the only one there is where a script's variable was empty: `destroy --yes -n "$NAME"`."""
+    source = context.get_parameter_source(str(parameter.name))
+    # By its name: Typer brings a click of its own, or uses the installed one.
+    if not name and source and source.name == "COMMANDLINE":
+        raise typer.BadParameter("it is empty; a name is needed, or leave -n away")
+    return name
+
+
 Name = Annotated[
     str,
     typer.Option(
         "-n",
         "--name",
+        callback=_named,
         help="Which deployment (default: the only one).",
         autocompletion=_deployments,
         show_default=False,

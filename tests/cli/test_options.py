@@ -146,3 +146,12 @@ def test_plan_and_render_do_with_their_flags_what_up_does(tmp_path, monkeypatch)
     assert up.overrides["network.s3_port"] == 9100
     assert up.overrides["minio.buckets+"] == [{"name": "photos"}]
     assert up.overrides == plan.overrides == render.overrides
+
+
+@pytest.mark.parametrize("command", [["destroy", "--yes"], ["status"], ["up", "--kms", "fs"], ["key", "list"]])
+def test_an_empty_name_is_never_the_only_deployment(command, tmp_path):
+    """A script's `-n "$NAME"` where NAME is not set."""
+    refused = run_here(*command, "-n", "", home=tmp_path)
+    assert refused.returncode == 2
+    assert "it is empty" in refused.stderr
+    assert not list(tmp_path.iterdir())
