@@ -179,10 +179,11 @@ def test_on_what_is_not_there_each_verb_raises(world: World, verb: str):
 
 def test_a_signal_arrives(world: World):
     world.make_pod()
-    name = world.run("a", ("/bin/sh", "-c", 'trap "echo hup" HUP; trap "exit 3" TERM; while :; do sleep 0.05; done'))
-    time.sleep(0.2)
+    script = 'trap "echo hup" HUP; trap "exit 3" TERM; echo ready; while :; do sleep 0.05; done'
+    name = world.run("a", ("/bin/sh", "-c", script))
+    assert _eventually(lambda: [line.text for line in world.engine.logs(name)] == ["ready"])
     world.engine.signal(name, "SIGHUP")
-    assert _eventually(lambda: [line.text for line in world.engine.logs(name)] == ["hup"])
+    assert _eventually(lambda: [line.text for line in world.engine.logs(name)] == ["ready", "hup"])
     world.engine.signal(name, "SIGTERM")
     assert world.engine.wait(name, timeout=5) == 3
 
