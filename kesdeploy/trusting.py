@@ -51,7 +51,7 @@ def _s3(target: Target) -> Iterator[Way]:
     ca, url, netloc = shlex.quote(target.ca), target.url, urlsplit(target.url).netloc
     quoted = json.dumps(target.ca)
     yield Way("curl", (f"curl --cacert {ca} {url}/minio/health/live",))
-    yield Way("AWS CLI, boto3", (f"export AWS_CA_BUNDLE={ca}",), 'or: eval "$(kesdeploy env)"')
+    yield Way("AWS CLI, boto3", (f"export AWS_CA_BUNDLE={ca}",), f'or: eval "$(kesdeploy env -n {target.name})"')
     yield Way("boto3, in code", (f'boto3.client("s3", endpoint_url="{url}", verify={quoted})',))
     yield Way("Python requests", (f"export REQUESTS_CA_BUNDLE={ca}",), f"in code: requests.get(…, verify={quoted})")
     yield Way(
@@ -66,7 +66,11 @@ def _kes(target: Target) -> Iterator[Way]:
     ca = shlex.quote(target.ca)
     cert, key = map(shlex.quote, target.pair or ("", ""))
     yield Way("curl", (f"curl --cacert {ca} --cert {cert} --key {key} {target.url}/version",))
-    yield Way("kes", ('eval "$(kesdeploy env --kes)"',), "or: kesdeploy kes, which needs nothing")
+    yield Way(
+        "kes",
+        (f'eval "$(kesdeploy env -n {target.name} --kes)"',),
+        f"or: kesdeploy kes -n {target.name}, which needs nothing",
+    )
     pair = ", ".join(map(json.dumps, target.pair or ()))
     get = f'requests.get("{target.url}/version", verify={json.dumps(target.ca)}, cert=({pair}))'
     yield Way("Python requests", (get,))
@@ -106,7 +110,7 @@ def _everything(target: Target) -> Iterator[Way]:
     yield Way(
         "Windows, as administrator",
         (f"certutil -addstore -f Root {file}",),
-        f"copy it there as {file} first: kesdeploy certs trust --out {file}",
+        f"copy it there as {file} first: kesdeploy certs trust -n {target.name} --out {file}",
     )
     yield Way(
         "Firefox",

@@ -33,7 +33,8 @@ def disabled(data: Data) -> Iterable[Block]:
 
 def told(data: Data) -> Iterable[Block]:
     if not data["enabled"]:
-        yield Item("note", f"{data['deployment']} does not start at boot (kesdeploy autostart enable)")
+        name = data["deployment"]
+        yield Item("note", f"{name} does not start at boot (kesdeploy autostart enable -n {name})")
         return
     active = f", {data['active']} now" if data["active"] else ""
     yield Item("ok", f"{data['deployment']} starts at boot: {data['unit']}{active}")

@@ -68,7 +68,8 @@ def rewrapped(data: Data) -> Iterable[Block]:
     yield Item("ok", f"{data['bucket']}: {done}; no SSE-KMS object has another key than {data['key']}")
     if data["before"]:
         before = ", ".join(data["before"])
-        yield Text(f"Before: {before}. `kesdeploy key info` tells whether anything else needs it.")
+        looks = " and ".join(f"`kesdeploy key info {key} -n {data['deployment']}`" for key in data["before"])
+        yield Text(f"Before: {before}. Whether anything else needs it: {looks}.")
 
 
 def checked(data: Data) -> Iterable[Block]:

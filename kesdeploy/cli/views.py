@@ -108,7 +108,8 @@ def removed(data: Data) -> Iterable[Block]:
     if deleted := data.get("deleted_keys"):
         yield Item("ok", f"deleted in the keystore, for ever: {', '.join(deleted)}")
     if data["kept"]:
-        yield Text(f"Data, keys and certificates stay in {data['kept']}; `kesdeploy up` brings all back.")
+        again = f"`kesdeploy up -n {data['deployment']}` brings all back"
+        yield Text(f"Data, keys and certificates stay in {data['kept']}; {again}.")
     if stay := data.get("stay"):
         yield Text(f"Not removed: {', '.join(stay['keys'])} in {stay['keystore']}: others may use them.")
 

@@ -105,7 +105,7 @@ def _said(name: str, value: str, where: str) -> Iterator[Remark]:
             "changed",
             place,
             "is public knowledge" if value in PUBLIC else "is a tutorial's placeholder",
-            "kesdeploy makes one of its own: kesdeploy env --only console shows it",
+            "kesdeploy makes one of its own: kesdeploy env -n NAME --only console shows it",
         )
 
 

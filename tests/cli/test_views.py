@@ -8,7 +8,7 @@ import json
 import pytest
 
 from kesdeploy.blocks import lines_of
-from kesdeploy.cli import log_views, status_views, views
+from kesdeploy.cli import autostart_views, bucket_views, log_views, status_views, views
 from kesdeploy.terminal import Terminal
 
 GOOD = {"name": "object", "ok": True, "evidence": "came back equal", "hint": "", "code": ""}
@@ -228,11 +228,18 @@ def test_down_says_what_stays_and_destroy_does_not():
     destroy = lines(views.removed, {"deployment": "fs", "removed": ["minio-kes-fs", "/f"], "kept": ""})
     assert down[0] == "✓ removed: minio-kes-fs"
     assert "stay in /home/me/minio-kes-fs" in down[1]
+    assert "`kesdeploy up -n fs` brings all back" in down[1]
     assert destroy == ["✓ removed: minio-kes-fs, /f"]
     stay = {"keystore": "AWS Secrets Manager", "keys": ["one", "two"]}
     left = lines(views.removed, {"deployment": "aws", "removed": ["/f"], "kept": "", "stay": stay})
     assert "Not removed: one, two in AWS Secrets Manager" in left[-1]
     assert "nothing was there" in lines(views.removed, {"deployment": "fs", "removed": [], "kept": ""})[0]
+
+
+def test_what_to_type_next_names_the_deployment():
+    data = {"bucket": "photos", "deployment": "fs", "objects": 2, "rewrapped": 2, "left": 0, "key": "new"}
+    assert "`kesdeploy key info old -n fs`" in lines(bucket_views.rewrapped, {**data, "before": ["old"]})[1]
+    assert "autostart enable -n fs" in lines(autostart_views.told, {"deployment": "fs", "enabled": False})[0]
 
 
 # --- files
