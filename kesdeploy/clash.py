@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from kesdeploy.engines import Engine
     from kesdeploy.plan import Plan
 
-_OFFSETS = range(100, 50000, 100)
+_STEP = 100
+_OFFSETS = range(_STEP, 50000, _STEP)
+_HIGHEST = 65535
 _PORT_FLAGS = ("--s3-port", "--console-port", "--kes-port", "--vault-port", "--port-offset")
 _SET_PORT = re.compile(r"network\.\w+_port=")
 _PORT_GIVEN = tuple(f"{flag}=" for flag in _PORT_FLAGS)
@@ -61,7 +63,7 @@ def _warn_of_neighbours(deployment: Deployment, wanted: list[int]) -> None:
         if port in theirs:
             shared.setdefault(theirs[port], []).append(str(port))
     for name, numbers in shared.items():
-        apart = f"kesdeploy up -n {deployment.name} --port-offset {free_offset(deployment.spec.network.bind)}"
+        apart = f"kesdeploy up -n {deployment.name} --port-offset {_next_offset(deployment.spec.network)}"
         deployment.report.warn(
             f"the deployment {name!r} has port {', '.join(numbers)} too: only one of the two can run (apart: {apart})"
         )
@@ -99,7 +101,7 @@ def _refusal(deployment: Deployment, held: list[int], typed: Sequence[str]) -> P
     return PortTaken(
         f"port {numbers} is taken" if len(held) == 1 else f"ports {numbers} are taken",
         because="held: " + "; ".join(f"{', '.join(some)} by {who}" for who, some in holders.items()),
-        hint=f"{command} --port-offset {free_offset(deployment.spec.network.bind)}",
+        hint=f"{command} --port-offset {_next_offset(deployment.spec.network)}",
     )
 
 
@@ -137,12 +139,26 @@ def taken(ip: str, port: int) -> str:
         return ports.holder(port) or "another process"
 
 
-def free_offset(bind: str) -> int:
-    """The `--port-offset` under which all default ports are free, and no deployment counts on one of them."""
-    defaults = [value for name, value in Network() if name.endswith("_port")]
+def _next_offset(network: Network) -> int:
+    """The one to propose instead: after the one that moved all of these ports, where one did."""
+    moved = {getattr(network, name) - port for name, port in _defaults().items()}
+    return free_offset(network.bind, moved.pop() if len(moved) == 1 else 0)
+
+
+def _defaults() -> dict[str, int]:
+    return {name: value for name, value in Network() if name.endswith("_port")}
+
+
+def free_offset(bind: str, after: int = 0) -> int:
+    """The `--port-offset` under which all default ports are free, and no deployment counts on one of them.
+
+    `after`: the next such one beyond it, if there is one.
+    """
+    defaults = _defaults().values()
+    beyond = range(after + _STEP, _HIGHEST - max(defaults) + 1, _STEP) if after > 0 else ()
     theirs = claimed()
 
     def free(port: int) -> bool:
         return port not in theirs and ports.is_free(bind, port)
 
-    return next((n for n in _OFFSETS if all(free(port + n) for port in defaults)), _OFFSETS[-1])
+    return next((n for n in (*beyond, *_OFFSETS) if all(free(port + n) for port in defaults)), _OFFSETS[-1])

@@ -14,6 +14,7 @@ from kesdeploy.engines import Container, Pod
 from kesdeploy.errors import EngineError, PortTaken, UsageError
 from kesdeploy.home import Home
 from kesdeploy.report import Silent
+from kesdeploy.spec import Network
 
 
 @pytest.fixture
@@ -57,6 +58,15 @@ def test_a_new_one_is_told_the_whole_command_with_a_free_offset(here, words, aga
     with pytest.raises(PortTaken) as raised:
         clash.refuse_taken_ports(here.deployment, here.plan(), shlex.split(words))
     assert raised.value.hint == f"kesdeploy {again} --port-offset 200"
+
+
+def test_an_offset_that_is_taken_is_followed_by_the_next_one(here):
+    """What was typed was far from the default ports for a reason."""
+    here.want(**{f"network__{name}": port + 13000 for name, port in Network() if name.endswith("_port")})
+    here.taken = {22000, 9000}
+    assert _refused(here).hint.endswith("--port-offset 13100")
+    here.taken |= {22000 + 100}
+    assert _refused(here).hint.endswith("--port-offset 13200")
 
 
 def test_a_deployment_of_another_folder_says_where(here):
