@@ -127,7 +127,8 @@ def _client(deployment: Deployment) -> str:
     kes = services.kes(deployment.spec, deployment.home)
     if not services.elsewhere(deployment.spec):
         kes.ready()  # MinIO's identity may seldom ask that of a KES that others run: there, the key tells
-    return f"KES {kes.version()}"
+    version = kes.version()
+    return f"KES {version}" if version else "KES answers"
 
 
 def _keystore(deployment: Deployment) -> str:

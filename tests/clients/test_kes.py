@@ -147,6 +147,13 @@ def test_no_names_at_all(server, world):
     assert list(client(server, world).list_keys("x")) == []
 
 
+def test_a_kes_that_was_built_without_a_version_has_none(server, world):
+    server.answers["GET", "/version"] = (200, b'{"version":"<unknown>","commit":"<unknown>"}')
+    assert client(server, world).version() == ""
+    server.answers["GET", "/version"] = (200, b'{"version":"2025-03-12T09-35-18Z"}')
+    assert client(server, world).version() == "2025-03-12T09-35-18Z"
+
+
 def test_a_broken_answer(server, world):
     server.answers["GET", "/version"] = (200, b'{"version":')
     with pytest.raises(ServiceError, match="not JSON"):
