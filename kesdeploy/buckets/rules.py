@@ -77,7 +77,7 @@ def of(spec: Spec, minio: Minio, bucket: str) -> Rule:
     except ServiceError as error:
         if error.status != NOT_FOUND:
             raise
-        hint = f"kesdeploy bucket create {bucket} -n {spec.name}"
+        hint = f"kesdeploy bucket list -n {spec.name}"
         raise UsageError(f"there is no bucket {bucket!r}", because=error.because, hint=hint) from error
 
 

@@ -105,7 +105,7 @@ def test_back_to_the_default_key(here):
 def test_no_such_bucket(here):
     with pytest.raises(UsageError, match="there is no bucket") as caught:
         encrypt()
-    assert "bucket create photos" in caught.value.hint
+    assert "kesdeploy bucket list -n fs" in caught.value.hint
 
 
 def test_no_rule_any_more(here):
