@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from kesdeploy.result import Result
 from kesdeploy.spec import deployment_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kesdeploy.console import Console
     from kesdeploy.recredential import Chosen
@@ -182,7 +183,9 @@ def confirm_restarts(wish: Wish, console: Console, chosen: Chosen, *, yes: bool)
         raise Interrupted("not confirmed", hint="nothing was changed")
 
 
-def confirm_destroy(wish: Wish, console: Console, *, yes: bool, save: Path | None) -> None:
+def confirm_destroy(
+    wish: Wish, console: Console, *, yes: bool, save: Path | None, remote_keys: Sequence[str] = ()
+) -> None:
     """Say in numbers what is lost, and have the name typed. DataProtected when nobody can be asked."""
     from kesdeploy import teardown
 
@@ -191,7 +194,7 @@ def confirm_destroy(wish: Wish, console: Console, *, yes: bool, save: Path | Non
     objects, keys = _counted(lost["objects"], "object"), _counted(lost["keys"], "key")
     told = f"lost for ever with {home.name!r}: {objects} ({lost['bytes']} bytes) and {keys}"
     if not yes and not console.interactive:
-        raise DataProtected(f"destroy needs --yes: {told}", hint=f"kesdeploy destroy -n {home.name} --yes")
+        raise DataProtected(f"destroy needs --yes: {told}", hint=destroying(home.name, save, remote_keys))
     if home.exists:
         console.note(told)
     if save:
@@ -205,6 +208,23 @@ def confirm_destroy(wish: Wish, console: Console, *, yes: bool, save: Path | Non
         console.note(f"wrote {archive}")
     if console.ask(f"Type {home.name} to destroy it") != home.name:
         raise DataProtected("another name was typed; nothing was destroyed")
+
+
+def destroying(name: str, save: Path | None, keys: Sequence[str] = (), *, remote: bool = False) -> str:
+    """The `destroy` that was asked for, with --yes: what it was to keep is kept, what it was to delete goes."""
+    saving = ("--save", str(save)) if save else ()
+    return shlex.join(
+        (
+            "kesdeploy",
+            "destroy",
+            "-n",
+            name,
+            *saving,
+            "--yes",
+            *(["--delete-remote-keys"] * (remote or bool(keys))),
+            *keys,
+        )
+    )
 
 
 def _counted(number: int, what: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kesdeploy.asking import destroying
 from kesdeploy.errors import DataProtected, UsageError
 from kesdeploy.keyring import deleting, remote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from kesdeploy.console import Console
     from kesdeploy.keyring.remote import Remote
@@ -20,14 +22,16 @@ def confirm_key(wish: Wish, name: str, console: Console, *, yes: bool) -> None:
     found = deleting.doomed(wish, console, name)
     if not yes and not console.interactive:
         hint = f"kesdeploy key delete {name} -n {found.deployment} --yes"
-        raise DataProtected(f"key delete needs --yes: {found.meaning}", hint=hint)
+        raise DataProtected("key delete needs --yes", because=found.meaning, hint=hint)
     console.note(f"the key {name!r} (made by {found.maker}) in {found.keystore}: {found.meaning}")
     console.note("no bucket's rule and no object here needs it; what was encrypted with it elsewhere is lost with it")
     if not yes and console.ask(f"Type {name} to delete it") != name:
         raise DataProtected("another name was typed; nothing was deleted")
 
 
-def confirm_remote_keys(wish: Wish, keys: Sequence[str], console: Console, *, wanted: bool, yes: bool) -> Sequence[str]:
+def confirm_remote_keys(
+    wish: Wish, keys: Sequence[str], console: Console, *, wanted: bool, yes: bool, save: Path | None = None
+) -> Sequence[str]:
     """The keys that `destroy` is to delete in a keystore that others can reach: named as arguments, or typed.
 
     UsageError when none is named and nobody can be asked; DataProtected for one that is not this deployment's.
@@ -45,7 +49,7 @@ def confirm_remote_keys(wish: Wish, keys: Sequence[str], console: Console, *, wa
         raise UsageError(
             "which keys? --delete-remote-keys wants their names",
             because=f"of this deployment's own, {found.keystore} has {', '.join(found.keys) or 'none'}",
-            hint=f"kesdeploy destroy -n {found.deployment} --yes --delete-remote-keys {' '.join(found.keys)}".rstrip(),
+            hint=destroying(found.deployment, save, found.keys, remote=True),
         )
     console.note(f"{found.keystore}, for ever: {', '.join(found.keys) or 'no key'}. {found.meaning}")
     for key in found.gone:

@@ -129,6 +129,16 @@ def test_nobody_to_ask_is_9_with_the_loss_in_numbers(there):
     assert raised.value.hint == "kesdeploy destroy -n fs --yes"
 
 
+def test_what_was_to_be_kept_and_to_go_stays_in_the_hint(there, tmp_path):
+    with pytest.raises(DataProtected) as raised:
+        asking.confirm_destroy(
+            Wish("destroy", "fs"), Person(), yes=False, save=tmp_path / "a b.tgz", remote_keys=("k1", "k2")
+        )
+    assert raised.value.hint == (
+        f"kesdeploy destroy -n fs --save '{tmp_path}/a b.tgz' --yes --delete-remote-keys k1 k2"
+    )
+
+
 def test_a_yes_says_the_loss_and_asks_nothing(there):
     person = Person()
     _confirm(person, yes=True)

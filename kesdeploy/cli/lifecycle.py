@@ -166,8 +166,8 @@ def destroy(
         from kesdeploy.keyring import remote
 
         wish = _named("destroy", name, timeout)
-        chosen = confirm_remote_keys(wish, keys or [], console, wanted=delete_remote_keys, yes=yes)
-        confirm_destroy(wish, console, yes=yes, save=save)
+        chosen = confirm_remote_keys(wish, keys or [], console, wanted=delete_remote_keys, yes=yes, save=save)
+        confirm_destroy(wish, console, yes=yes, save=save, remote_keys=chosen)
         deleted = remote.delete(wish, console, chosen) if chosen else ()
         return remote.told(deploy.destroy(wish, console), deleted)
 
