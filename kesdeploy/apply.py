@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from kesdeploy import containers, ensure, keys
+from kesdeploy import containers, ensure, keys, protection
 from kesdeploy.errors import Interrupted, KesdeployError
 from kesdeploy.plan import Change, Plan, Verb
 from kesdeploy.resources import (
@@ -56,7 +56,12 @@ _DO: dict[type, Callable[[Deployment, Resource, Change], None]] = {
 
 
 def apply(plan: Plan, deployment: Deployment) -> None:
-    """Carry out a plan. The first error stops what has not begun; what runs is let finish; then it is raised."""
+    """Carry out a plan. The first error stops what has not begun; what runs is let finish; then it is raised.
+
+    Raises DataProtected before anything, where KES would forget the last copy of a key that is gone.
+    """
+    if any(change.resource and isinstance(change.resource.body, Container) for change in plan.pending):
+        protection.refuse_gone(deployment)
     for change in plan.pending:
         if change.verb is Verb.DELETE:
             with deployment.report.step(f"remove {change.address}"):

@@ -22,7 +22,7 @@ from kesdeploy import (
     validity,
 )
 from kesdeploy.deploy import endpoints
-from kesdeploy.errors import CertificateError, KesdeployError, Problem, ServiceError
+from kesdeploy.errors import CertificateError, DataProtected, KesdeployError, Problem, ServiceError
 from kesdeploy.home import Home
 from kesdeploy.opening import Wish
 from kesdeploy.plan import diff
@@ -70,8 +70,10 @@ def status(wish: Wish, report: Reporter) -> Result:
 def _services(deployment: Deployment, problems: list[Problem]) -> dict[str, Any]:
     """What KES and MinIO say of themselves. The clock is on this side: what a user waits for."""
     counted = _traffic(deployment)
-    keystore = _keystore(deployment, problems)
-    kms, took = _kms(deployment, problems)
+    gone = protection.gone(deployment)
+    keystore = _keystore(deployment, gone, problems)
+    # What MinIO says of it follows from that.
+    kms, took = _kms(deployment, [] if gone else problems)
     latency = {"keystore_ms": _latency(deployment), "kms_ms": took}
     return {"keystore": keystore, "kms": kms, "latency": latency, "traffic": counted}
 
@@ -125,9 +127,13 @@ def expected(deployment: Deployment) -> list[str]:
     return [topology.container_name(deployment.name, part) for part in found]
 
 
-def _keystore(deployment: Deployment, problems: list[Problem]) -> dict[str, str]:
+def _keystore(deployment: Deployment, gone: DataProtected | None, problems: list[Problem]) -> dict[str, str]:
+    """`gone`: what of it is there no more, whatever KES still answers out of its cache."""
     state = deployment.keystore.state(deployment.work)
-    if state != "ok":
+    if gone:
+        state = "LOST"
+        problems.append(Problem("keystore", gone.what, gone.hint))
+    elif state != "ok":
         problems.append(Problem("keystore", f"the keystore is {state}", f"kesdeploy up -n {deployment.name}"))
     elif lost := _lost(deployment):
         state = "LOST"

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 # The header of MinIO's own encrypted configuration (internal/config/crypto.go), and the context it is sealed with.
 _SEALED = re.compile(rb'"keyid":"([^"]+)","kmskey":"([^"]+)"')
 CONFIG = ".minio.sys/config/config.json"
+# What KES still holds in memory opens objects, until it is restarted or reads its configuration again.
+_RESCUE = (
+    "While KES still answers for that key, this saves the objects of a bucket under another key of this deployment: "
+    "kesdeploy bucket rewrap BUCKET OTHER-KEY -n {name}"
+)
 CONFIG_CONTEXT = b'{".minio.sys":".minio.sys/config/config.json"}'
 
 
@@ -86,13 +91,35 @@ def _key(deployment: Deployment) -> None:
 
 def _lacking(deployment: Deployment) -> None:
     """Before anything makes it anew: an empty one would take the place of the copy that has to come back."""
-    if gone := deployment.keystore.lacks(deployment.work):
-        key = PurePath(gone).name if "/" in gone.rstrip("/") else deployment.spec.key_name
-        raise DataProtected(
-            f"{gone} is gone, and the data of {deployment.name!r} can be read with nothing else",
-            because=f"there is no {deployment.home.path(gone)}",
-            hint=f"{deployment.keystore.restore(deployment.spec, key)}; then: kesdeploy up -n {deployment.name}",
-        )
+    if lost := _gone(deployment, f"kesdeploy up -n {deployment.name}"):
+        raise lost
+
+
+def gone(deployment: Deployment) -> DataProtected | None:
+    """What the data here needs of a keystore that lies in the folder, and that is there no more; None while all is.
+
+    A KES that runs may answer out of its cache for minutes, which hides it.
+    """
+    return _gone(deployment, f"kesdeploy verify -n {deployment.name}. {_RESCUE.format(name=deployment.name)}")
+
+
+def refuse_gone(deployment: Deployment) -> None:
+    """Raises DataProtected as `gone` says. Ask before KES reads its keys again: its cache may hold the last copy."""
+    if lost := gone(deployment):
+        raise lost
+
+
+def _gone(deployment: Deployment, after: str) -> DataProtected | None:
+    """`after`: what comes once it is back."""
+    path = deployment.keystore.lacks(deployment.work) if deployment.holds_data else ""
+    if not path:
+        return None
+    key = PurePath(path).name if "/" in path.rstrip("/") else deployment.spec.key_name
+    return DataProtected(
+        f"{path} is gone, and the data of {deployment.name!r} can be read with nothing else",
+        because=f"there is no {deployment.home.path(path)}",
+        hint=f"{deployment.keystore.restore(deployment.spec, key)}; then: {after}",
+    )
 
 
 def _drives(deployment: Deployment) -> None:

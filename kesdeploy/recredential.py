@@ -9,7 +9,20 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from kesdeploy import apply, choosing, given, handover, identities, keystores, observe, opening, pki, services, topology
+from kesdeploy import (
+    apply,
+    choosing,
+    given,
+    handover,
+    identities,
+    keystores,
+    observe,
+    opening,
+    pki,
+    protection,
+    services,
+    topology,
+)
 from kesdeploy.ensure import FORBIDDEN
 from kesdeploy.errors import Problem, ServiceError, UsageError
 from kesdeploy.home import new_password
@@ -117,7 +130,8 @@ def _new_password(deployment: Deployment, wish: Wish, chosen: Chosen) -> str:
 
 
 def _refuse(deployment: Deployment, chosen: Chosen) -> None:
-    """Raises UsageError where something else would have to be done first."""
+    """Raises UsageError where something else would have to be done first, DataProtected where a key is gone."""
+    protection.refuse_gone(deployment)
     if services.elsewhere(deployment.spec) and chosen.identities:
         raise UsageError(
             "MinIO's identity is known to a KES that others run: they have to let a new one in first",

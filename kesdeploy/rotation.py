@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from kesdeploy import apply, choosing, filled, observe, opening, pki, topology
+from kesdeploy import apply, choosing, filled, observe, opening, pki, protection, topology
 from kesdeploy.deployment import ADDRESS
 from kesdeploy.errors import CertificateError, Problem, UsageError
 from kesdeploy.plan import Plan, Verb, diff
@@ -51,6 +51,7 @@ def rotate_certs(wish: Wish, report: Reporter, *, within: timedelta | None = Non
     """
     home = opening.existing(wish)
     with opening.opened(wish, home, report) as deployment:
+        protection.refuse_gone(deployment)
         _refuse_expired_ca(deployment)
         wanted = choosing.desired(deployment, choosing.recorded(deployment))
         before = _served(deployment, wanted)
@@ -73,6 +74,7 @@ def rotate_ca(wish: Wish, report: Reporter) -> Result:
     """
     home = opening.existing(wish)
     with opening.opened(wish, home, report) as deployment:
+        protection.refuse_gone(deployment)
         _refuse_expired_ca(deployment)
         wanted = choosing.desired(deployment, choosing.recorded(deployment))
         before = _served(deployment, wanted)
