@@ -190,24 +190,41 @@ def confirm_destroy(
     from kesdeploy import teardown
 
     home = opening.which(wish)
-    lost = teardown.losses(home)
-    objects, keys = _counted(lost["objects"], "object"), _counted(lost["keys"], "key")
-    told = f"lost for ever with {home.name!r}: {objects} ({lost['bytes']} bytes) and {keys}"
+    if save:
+        teardown.refuse_archive(home, save)
+    told = _told_lost(home, save)
     if not yes and not console.interactive:
         raise DataProtected(f"destroy needs --yes: {told}", hint=destroying(home.name, save, remote_keys))
     if home.exists:
         console.note(told)
+    if not yes:
+        save = save or _offered(home, console)
+        if console.ask(f"Type {home.name} to destroy it") != home.name:
+            raise DataProtected("another name was typed; nothing was destroyed")
     if save:
         teardown.save(home, save)
         console.note(f"{save} holds what is needed to read the data again; the data itself is not in it")
-    if yes:
-        return
-    if not save and console.confirm("Save keys and secrets as a tar first?", default=True):
-        archive = Path.cwd() / f"{home.root.name}-keys.tar.gz"
-        teardown.save(home, archive)
-        console.note(f"wrote {archive}")
-    if console.ask(f"Type {home.name} to destroy it") != home.name:
-        raise DataProtected("another name was typed; nothing was destroyed")
+
+
+def _told_lost(home: Home, save: Path | None) -> str:
+    from kesdeploy import teardown
+
+    lost = teardown.losses(home)
+    objects, keys = _counted(lost["objects"], "object"), _counted(lost["keys"], "key")
+    if save:
+        return f"lost for ever with {home.name!r}: {objects} ({lost['bytes']} bytes); {keys} will be in {save}"
+    return f"lost for ever with {home.name!r}: {objects} ({lost['bytes']} bytes) and {keys}"
+
+
+def _offered(home: Home, console: Console) -> Path | None:
+    """Where keys and secrets are to be saved before, when they are."""
+    from kesdeploy import teardown
+
+    if not console.confirm("Save keys and secrets as a tar first?", default=True):
+        return None
+    archive = Path.cwd() / f"{home.root.name}-keys.tar.gz"
+    teardown.refuse_archive(home, archive)
+    return archive
 
 
 def destroying(name: str, save: Path | None, keys: Sequence[str] = (), *, remote: bool = False) -> str:

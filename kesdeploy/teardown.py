@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -129,18 +130,37 @@ def _keys(home: Home) -> int:
     return len(protection.fingerprints(home)) if home.path("vault").is_dir() else 0
 
 
+def refuse_archive(home: Home, archive: Path) -> None:
+    """Raises UsageError where `save` could not write, or what it writes would go with the deployment."""
+    folder = archive.absolute().parent
+    because = ""
+    if os.path.lexists(archive):
+        because = "it is there already"
+    elif not folder.is_dir():
+        because = f"there is no folder {folder}"
+    elif not os.access(folder, os.W_OK):
+        because = f"{folder} cannot be written"
+    elif folder.resolve().is_relative_to(home.root.resolve()):
+        because = f"{home.root} is removed with the deployment"
+    if because:
+        raise _unwritable(home, archive, because)
+
+
 def save(home: Home, archive: Path) -> None:
-    """A plain tar (0600) of what must be kept to read the data again: not of the data."""
+    """A plain tar (0600) of what must be kept to read the data again: not of the data. UsageError when it fails."""
     try:
         with open(archive, "xb", opener=_private) as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
             for name in KEPT:
                 if home.path(name).exists():
                     tar.add(home.path(name), arcname=f"{home.root.name}/{name}")
     except OSError as error:
-        raise KesdeployError(f"cannot write {archive}", because=error.strerror or str(error)) from error
+        raise _unwritable(home, archive, error.strerror or str(error)) from error
+
+
+def _unwritable(home: Home, archive: Path, because: str) -> UsageError:
+    hint = f"kesdeploy destroy -n {home.name} --save OTHER; nothing was destroyed"
+    return UsageError(f"cannot write {archive}", because=because, hint=hint)
 
 
 def _private(path: str, flags: int) -> int:
-    import os
-
     return os.open(path, flags, 0o600)

@@ -157,7 +157,21 @@ def test_a_copy_is_offered(there, tmp_path, monkeypatch):
     assert (tmp_path / "minio-kes-fs-keys.tar.gz").exists()
 
 
-def test_a_copy_that_cannot_be_written_stops_it(there, tmp_path):
-    with pytest.raises(KesdeployError, match="cannot write"):
-        _confirm(Person(), yes=True, save=tmp_path / "no" / "x.tar.gz")
+def test_a_copy_that_cannot_be_written_is_refused_before_anything_is_asked(there, tmp_path):
+    (tmp_path / "there").touch()
+    for place in (tmp_path / "no" / "x.tar.gz", tmp_path / "there", there.path("x.tar.gz")):
+        with pytest.raises(UsageError, match="cannot write") as raised:
+            _confirm(Person(interactive=True), save=place)
+        assert "--save OTHER" in raised.value.hint
     assert there.root.exists()
+
+
+def test_a_wrong_name_leaves_no_copy_and_the_right_one_does(there, tmp_path):
+    there.write("kes/key", b"key")
+    archive = tmp_path / "keys.tgz"
+    with pytest.raises(DataProtected, match="nothing was destroyed"):
+        _confirm(Person(interactive=True, answers=["other"]), save=archive)
+    assert not archive.exists()
+    _confirm(person := Person(interactive=True, answers=["fs"]), save=archive)
+    assert archive.exists()
+    assert person.notes[0] == f"lost for ever with 'fs': 1 object (5 bytes); 1 key will be in {archive}"

@@ -199,7 +199,7 @@ def test_destroy_wants_a_yes_and_says_what_is_lost(up, kesdeploy, ask):
 
 def test_destroy_saves_keys_first_and_destroys_nothing_if_it_cannot(up, kesdeploy, tmp_path):
     (tmp_path / "there.tar").touch()
-    kesdeploy("destroy", "--yes", "--save", "there.tar", expect=1)
+    kesdeploy("destroy", "--yes", "--save", "there.tar", expect=2)
     assert up.home.root.exists()
     kesdeploy("destroy", "--yes", "--save", "keys.tar")
     assert stat.S_IMODE((tmp_path / "keys.tar").stat().st_mode) == 0o600
