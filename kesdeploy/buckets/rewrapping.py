@@ -12,9 +12,10 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from kesdeploy import opening, services, topology
+from kesdeploy import drives, keys, loss, opening, protection, services, topology
 from kesdeploy.buckets import checking, rules, setting
 from kesdeploy.clients.batch import Jobs
+from kesdeploy.ensure import NOT_FOUND
 from kesdeploy.errors import ImageError, Interrupted, Problem, ServiceError, UsageError
 from kesdeploy.keyring.door import plainly
 from kesdeploy.result import Result
@@ -70,10 +71,23 @@ def _ruled(deployment: Deployment, wish: Wish, bucket: str, key: str) -> rules.R
     wanted = key or rule.key
     if not wanted:
         raise UsageError(f"which key? {bucket!r} has no rule", hint=f"kesdeploy bucket rewrap {bucket} KEY")
+    _refuse_lost(deployment, rule)
     if rule.mode == rules.KMS and rule.key == wanted:
         return rule
     named = "" if wanted == deployment.spec.key_name else wanted
     return setting.set_rule(deployment, wish, setting.bucket_of(deployment.spec, bucket, named, rules.KMS))
+
+
+def _refuse_lost(deployment: Deployment, rule: rules.Rule) -> None:
+    """Raises DataProtected for a key that objects of the bucket need, and that KES has no more: no job opens them."""
+    kes = services.kes(deployment.spec, deployment.home)
+    for key in dict.fromkeys((*protection.guarded(deployment.home), *filter(None, [rule.key]))):
+        try:
+            keys.find(kes, key)
+        except ServiceError as error:
+            used = drives.usage(deployment.spec, deployment.home, key) if error.status == NOT_FOUND else None
+            if used and rule.bucket in used.buckets:
+                raise loss.of(deployment, key, error) from error
 
 
 def _count(deployment: Deployment, look: checking.Look, rule: rules.Rule, prefix: str) -> checking.Tally:

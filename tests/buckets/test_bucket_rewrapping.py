@@ -8,7 +8,7 @@ from key_world import key_world
 
 from kesdeploy.buckets import rewrapping
 from kesdeploy.clients.batch import Report
-from kesdeploy.errors import ImageError, Interrupted, ServiceError, UsageError
+from kesdeploy.errors import DataProtected, ImageError, Interrupted, ServiceError, UsageError
 from kesdeploy.opening import Wish
 from kesdeploy.report import Silent
 from kesdeploy.spec import DEFAULT_KEY
@@ -59,6 +59,19 @@ def test_all_get_the_key_and_the_rule_names_it(here, put):
     assert here.store.rules["photos"] == ("sse-kms", "new")
     assert yaml.safe_load(here.home.spec.read_text())["minio"]["buckets"] == [{"name": "photos", "key": "new"}]
     assert here.store.jobs == {}, "a job that stays would begin again after a restart of MinIO"
+
+
+@pytest.mark.parametrize("to", ["", "new", "lost"])
+def test_a_lost_key_of_an_object_is_named_before_anything_changes(here, put, to):
+    rewrap("lost")
+    put("photos", "c", "sse-kms", "lost")
+    rewrap("new", prefix="nothing-there")
+    del here.kes.keys["lost"]
+    rule, spec = here.store.rules["photos"], here.home.spec.read_text()
+    with pytest.raises(DataProtected, match="'lost' that encrypted the data here is gone") as caught:
+        rewrap(to)
+    assert "put kes/lost back" in caught.value.hint
+    assert (here.store.rules["photos"], here.home.spec.read_text()) == (rule, spec)
 
 
 def test_the_rule_is_there_before_the_job(here, put, monkeypatch):
