@@ -12,7 +12,7 @@ from kesdeploy.deployment import FOLDER, Deployment, clock
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.engines.elsewhere import refuse_another, refuse_elsewhere
 from kesdeploy.errors import DataProtected, EngineError, ServiceError, UsageError
-from kesdeploy.home import Home, parent
+from kesdeploy.home import PREFIX, Home, parent
 from kesdeploy.state import StateFile, locked
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ def tree(wish: Wish, home: Home) -> tuple[dict[str, Any], str]:
 def layers(wish: Wish, home: Home) -> tuple[dict[str, Any], dict[str, Any], str]:
     """What the file says, what the command line lays over it, and where the file stands."""
     body, where = tree(wish, home)
+    if not wish.config:
+        refuse_a_renamed_folder(home, body)
     written, over = body.get("keystore") or {}, dict(wish.overrides)
     if wish.kms in written:
         # `--kms` names what is there already: it must not empty the section.
@@ -123,6 +125,17 @@ def layers(wish: Wish, home: Home) -> tuple[dict[str, Any], dict[str, Any], str]
     _refuse_no_keystore(home, body, over)
     over = admitted.laid_over({**over, "name": home.name} if wish.name else over)
     return admitted.resolved(body), over, where
+
+
+def refuse_a_renamed_folder(home: Home, body: Mapping[str, Any]) -> None:
+    """Mounts follow a folder: the containers of its old name may still write into it."""
+    old = body.get("name")
+    if isinstance(old, str) and old != home.name and home.ours:
+        raise DataProtected(
+            f"{home.root} is the folder of the deployment {old!r}",
+            because="a second MinIO over the same data would damage it",
+            hint=f"mv {home.root} {home.root.with_name(f'{PREFIX}{old}')}",
+        )
 
 
 def _with_buckets(there: Any, added: list[dict[str, str]]) -> Any:

@@ -31,10 +31,20 @@ KEPT = ("secrets", "ca", "kes", "vault", "config", "kesdeploy.yaml", "state.json
 def remove(wish: Wish, report: Reporter, *, data: bool) -> dict[str, Any]:
     """Containers and pod; with `data` the folder too. Finds everything by its labels."""
     home = opening.which(wish)
+    if data:
+        opening.refuse_a_renamed_folder(home, _written(wish, home))
     if home.ours or home.hollow:
         with locked(home, timeout=wish.timeout, report=report, command=f"kesdeploy {wish.command}"):
             return _remove(home, report, data=data)
     return _remove(home, report, data=data)
+
+
+def _written(wish: Wish, home: Home) -> dict[str, Any]:
+    """The spec as far as it can be read: a broken one keeps nothing from going."""
+    try:
+        return opening.tree(wish, home)[0]
+    except UsageError:
+        return {}
 
 
 def _remove(home: Home, report: Reporter, *, data: bool) -> dict[str, Any]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from core_fixtures import World, world
 
-from kesdeploy import opening
+from kesdeploy import opening, teardown
 from kesdeploy.deployment import ADDRESS, marks
 from kesdeploy.engines import ContainerSpec, PodSpec
 from kesdeploy.errors import DataProtected, EngineError, Locked, ServiceError, SpecError, UsageError
@@ -154,6 +154,16 @@ def test_a_folder_that_kesdeploy_did_not_make_is_refused(tmp_path):
     with pytest.raises(DataProtected) as raised:
         opening.refuse_foreign_folder(home)
     assert "-n fs2" in raised.value.hint
+
+
+def test_a_folder_of_another_name_is_not_used():
+    """Mounts follow it: a second MinIO over the same data, or the data gone under the first."""
+    home = _there("new", "name: old\nkeystore: {fs: {}}\n")
+    for command in (lambda wish: opening.load(wish, home), lambda wish: teardown.remove(wish, Silent(), data=True)):
+        with pytest.raises(DataProtected) as raised:
+            command(Wish("any", "new"))
+        assert raised.value.hint == f"mv {home.root} {home.root.parent}/minio-kes-old"
+    assert home.spec.exists()
 
 
 def test_an_empty_folder_may_be_used():
