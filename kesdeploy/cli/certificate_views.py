@@ -105,5 +105,6 @@ def trusting(data: Data) -> Iterable[Block]:
             "S3 speaks HTTP here, and needs no CA: what follows is for KES. --set minio.https=true changes that."
         )
     for way in data["ways"]:
-        yield Text(way["client"] + (f" ({way['note']})" if way["note"] else "") + ":", style="bold")
+        colon = ":" if way["lines"] else ""
+        yield Text(way["client"] + (f" ({way['note']})" if way["note"] else "") + colon, style="bold")
         yield Lines([f"  {line}" for line in way["lines"]])

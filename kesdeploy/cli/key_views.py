@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from kesdeploy.result import Result
 
 Data = dict[str, Any]
+_SPLIT_SECOND = re.compile(r"\.\d+")
 _MINIO = {"ok": "encrypts and decrypts with it", None: "does not answer"}
 
 
@@ -56,7 +58,7 @@ def info(data: Data) -> Iterable[Block]:
             ("Key", data["key"]),
             ("In", data["keystore"]),
             ("Made by", f"{data['maker']} {_short(data['created_by'])}".strip()),
-            ("Made", data["created_at"]),
+            ("Made", _SPLIT_SECOND.sub("", data["created_at"])),
             ("Cipher", data["algorithm"]),
             ("Default key", data["default"]),
             (

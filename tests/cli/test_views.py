@@ -8,7 +8,15 @@ import json
 import pytest
 
 from kesdeploy.blocks import lines_of
-from kesdeploy.cli import autostart_views, bucket_views, log_views, status_views, views
+from kesdeploy.cli import (
+    autostart_views,
+    bucket_views,
+    certificate_views,
+    key_views,
+    log_views,
+    status_views,
+    views,
+)
 from kesdeploy.terminal import Terminal
 
 GOOD = {"name": "object", "ok": True, "evidence": "came back equal", "hint": "", "code": ""}
@@ -240,6 +248,20 @@ def test_what_to_type_next_names_the_deployment():
     data = {"bucket": "photos", "deployment": "fs", "objects": 2, "rewrapped": 2, "left": 0, "key": "new"}
     assert "`kesdeploy key info old -n fs`" in lines(bucket_views.rewrapped, {**data, "before": ["old"]})[1]
     assert "autostart enable -n fs" in lines(autostart_views.told, {"deployment": "fs", "enabled": False})[0]
+
+
+def test_a_client_without_commands_is_no_heading():
+    ways = [{"client": "curl", "note": "", "lines": ["curl"]}, {"client": "Firefox", "note": "Import", "lines": []}]
+    data = {"out": "/x", "ca": "/x", "sha256": "", "for": "", "https": True, "ways": ways}
+    assert [line for line in lines(certificate_views.trusting, data) if line][-1] == "Firefox (Import)"
+    assert "curl:" in lines(certificate_views.trusting, data)
+
+
+def test_a_key_was_made_at_a_second():
+    data = dict.fromkeys(("key", "keystore", "maker", "created_by", "algorithm", "default", "minio", "fingerprint"), "")
+    data |= {"buckets": [], "objects": 0, "objects_in": {}, "objects_whole": True, "configuration": False, "spec": []}
+    found = lines(key_views.info, {**data, "created_at": "2026-11-21T11:49:29.265447542Z"})
+    assert row(found, "Made").split() == ["Made", "2026-11-21T11:49:29Z"]
 
 
 # --- files
