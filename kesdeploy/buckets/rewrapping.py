@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kesdeploy import drives, keys, loss, opening, protection, services, topology
@@ -17,6 +18,7 @@ from kesdeploy.buckets import checking, rules, setting
 from kesdeploy.clients.batch import Jobs
 from kesdeploy.ensure import NOT_FOUND
 from kesdeploy.errors import ImageError, Interrupted, Problem, ServiceError, UsageError
+from kesdeploy.keyring import names
 from kesdeploy.keyring.door import plainly
 from kesdeploy.result import Result
 from kesdeploy.xlmeta import CUSTOMER
@@ -40,20 +42,25 @@ _LEFT = {
 }
 
 
-def rewrap(wish: Wish, report: Reporter, bucket: str, *, key: str = "", prefix: str = "") -> Result:
+def rewrap(
+    wish: Wish, report: Reporter, bucket: str, *, key: str = "", prefix: str = "", create_key: bool = False
+) -> Result:
     """Seal every SSE-KMS object of a bucket with `key`, by default that of its rule, which otherwise becomes the rule.
 
+    create_key: make a `key` that is not there; UsageError otherwise, for it may be a typing error.
     Exit code 7 when some still have another key. ImageError in the sandbox, whose MinIO has no such jobs.
     """
     home = opening.existing(wish)
     with opening.opened(wish, home, report) as deployment, plainly(wish, deployment.spec, home):
+        made = _missing(deployment, key, f"{bucket} {key}", create=create_key)
         rule = _ruled(deployment, wish, bucket, key)
     # Without the lock: this may take hours, and harms nobody.
     with opening.opened(wish, home, report, lock=False) as deployment, plainly(wish, deployment.spec, home):
         look = checking.Look(deployment.spec, home, services.minio(deployment.spec, home))
         before = _count(deployment, look, rule, prefix)
         after = _rotated(deployment, look, rule, prefix, before)
-    return _result(home.name, rule, before, after, report)
+    result = _result(home.name, rule, before, after, report)
+    return replace(result, data={**result.data, "key_created": made})
 
 
 def _ruled(deployment: Deployment, wish: Wish, bucket: str, key: str) -> rules.Rule:
@@ -76,6 +83,24 @@ def _ruled(deployment: Deployment, wish: Wish, bucket: str, key: str) -> rules.R
         return rule
     named = "" if wanted == deployment.spec.key_name else wanted
     return setting.set_rule(deployment, wish, setting.bucket_of(deployment.spec, bucket, named, rules.KMS))
+
+
+def _missing(deployment: Deployment, key: str, words: str, *, create: bool) -> bool:
+    """Whether the key that was named has to be made. `words`: of the command."""
+    if not key or deployment.state.value.sandbox:
+        return False
+    try:
+        keys.find(services.kes(deployment.spec, deployment.home), names.new(deployment.spec, key))
+    except ServiceError as error:
+        if error.status != NOT_FOUND:
+            raise
+        keys.refuse_to_replace(deployment, key)
+        if not create:
+            again = f"kesdeploy bucket rewrap {words} --create-key -n {deployment.name}"
+            hint = f"kesdeploy key list -n {deployment.name} shows those that are there; to make it: {again}"
+            raise UsageError(f"there is no key {key!r}", because=error.because, hint=hint) from error
+        return True
+    return False
 
 
 def _refuse_lost(deployment: Deployment, rule: rules.Rule) -> None:

@@ -64,6 +64,8 @@ def rewrapped(data: Data) -> Iterable[Block]:
     if data["left"]:
         yield Item("failed", f"{data['left']} of {data['objects']} objects of {data['bucket']} have another key")
         return
+    if data.get("key_created"):
+        yield Item("ok", f"made the key {data['key']}")
     done = f"{data['rewrapped']} of {data['objects']} objects sealed anew" if data["rewrapped"] else "nothing to change"
     yield Item("ok", f"{data['bucket']}: {done}; no SSE-KMS object has another key than {data['key']}")
     if data["before"]:

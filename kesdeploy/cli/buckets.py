@@ -144,6 +144,7 @@ def rewrap(
             help="The new key (that of the bucket's rule).", autocompletion=completing.keys, show_default=False
         ),
     ] = "",
+    create_key: Annotated[bool, typer.Option("--create-key", help="Make the new key, if it is missing.")] = False,
     prefix: Prefix = "",
     adopt_key: o.AdoptKey = False,
     name: o.Name = "",
@@ -155,7 +156,7 @@ def rewrap(
 
     The key becomes that of the bucket's rule first. Afterwards every object is looked at.
 
-    Examples: kesdeploy bucket rewrap photos photos-2026
+    Examples: kesdeploy bucket rewrap photos photos-2026 --create-key
               kesdeploy bucket rewrap photos
     """
 
@@ -163,7 +164,7 @@ def rewrap(
         from kesdeploy.buckets import rewrapping
 
         wish = _wish("rewrap", name, timeout, adopt=adopt_key)
-        return rewrapping.rewrap(wish, console, bucket, key=key, prefix=prefix)
+        return rewrapping.rewrap(wish, console, bucket, key=key, prefix=prefix, create_key=create_key)
 
     run("bucket rewrap", work, bucket_views.rewrapped, json=json, verbose=verbose)
 

@@ -43,7 +43,18 @@ class Told(Silent):
 
 
 def rewrap(key: str = "new", report=None, **options):
-    return rewrapping.rewrap(WISH, report or Told(), "photos", key=key, **options)
+    return rewrapping.rewrap(WISH, report or Told(), "photos", key=key, **{"create_key": True, **options})
+
+
+def test_a_key_that_is_not_there_is_not_made_unasked(here, put):
+    rule, spec = here.store.rules["photos"], here.home.spec.read_text()
+    with pytest.raises(UsageError, match="there is no key 'phtos'") as caught:
+        rewrap("phtos", create_key=False)
+    assert "kesdeploy bucket rewrap photos phtos --create-key -n fs" in caught.value.hint
+    assert (here.store.rules["photos"], here.home.spec.read_text()) == (rule, spec)
+    assert "phtos" not in here.kes.keys
+    assert rewrap("new").data["key_created"] is True
+    assert rewrap("new", create_key=False).data["key_created"] is False
 
 
 def test_all_get_the_key_and_the_rule_names_it(here, put):

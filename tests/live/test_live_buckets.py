@@ -125,7 +125,7 @@ def test_another_key_for_all_objects(running: Cli, objects: Objects) -> None:
     put(objects, "photos", "folder/", b"")
     before = {o.object_name: o.etag for o in objects.s3.list_objects("photos", recursive=True)}
 
-    done = running("bucket", "rewrap", "photos", "new", "--json")
+    done = running("bucket", "rewrap", "photos", "new", "--create-key", "--json")
     assert (done.data["rewrapped"], done.data["left"], done.json["ok"]) == (5, 0, True)
     assert [each["sse"] for each in done.data["passed_over"]] == ["sse-s3"]
     assert spec(running) == [{"name": "photos", "key": "new"}]
@@ -145,7 +145,7 @@ def test_another_key_for_all_objects(running: Cli, objects: Objects) -> None:
 def test_what_no_job_can_change_is_written_anew_as_told(running: Cli, objects: Objects) -> None:
     running("bucket", "create", "photos")
     put(objects, "photos", "s3", sse=SseS3())
-    told = running("bucket", "rewrap", "photos", "new").err
+    told = running("bucket", "rewrap", "photos", "new", "--create-key").err
     (command,) = (line for line in told.splitlines() if "mc cp" in line)
     words = command.partition("kesdeploy ")[2].partition(" writes")[0].replace("NAME", "s3").split()
     running(*words)
@@ -156,7 +156,7 @@ def test_what_no_job_can_change_is_written_anew_as_told(running: Cli, objects: O
 @REAL
 def test_no_request_fails_meanwhile(running: Cli) -> None:
     with load(running, writers=2, readers=2) as found:
-        running("bucket", "rewrap", BUCKET, "new")
+        running("bucket", "rewrap", BUCKET, "new", "--create-key")
     assert found.errors == []
     assert len(found.seconds) > 50
     row = check(running, BUCKET)
@@ -170,7 +170,7 @@ def test_ctrl_c_and_on(running: Cli, objects: Objects) -> None:
     assert client.s3
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: client.put("many", f"o{n}", b"x"), range(1500)))
-    process = running.popen("bucket", "rewrap", "many", "new")
+    process = running.popen("bucket", "rewrap", "many", "new", "--create-key")
     assert process.stderr
     while "count the objects" not in process.stderr.readline():
         pass
@@ -194,6 +194,6 @@ def test_several_drives(cli: Cli) -> None:
     row = check(cli, "photos")
     assert (row["objects"], row["wrong"], row["asked"]) == (2, 0, 0)
     assert cli("key", "info", "own", "--json").data["objects"] == 2
-    cli("bucket", "rewrap", "photos", "new")
+    cli("bucket", "rewrap", "photos", "new", "--create-key")
     assert check(cli, "photos")["keys"] == [{"sse": "sse-kms", "key": "new", "objects": 2}]
     assert client.get("photos", "a") == b"x" * 300_000
