@@ -75,7 +75,7 @@ class Home:
     def _state_is_ours(self) -> bool:
         try:
             return bool(json.loads(self.state.read_bytes())["deployment"] == self.name)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return False
 
     @property

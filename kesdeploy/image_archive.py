@@ -116,7 +116,7 @@ def _checked(archive: Path) -> dict[str, Any]:
     except (tarfile.TarError, EOFError) as error:
         because = "it is cut off, or no archive of images"
         raise ImageError(f"{archive} cannot be read", because=because, hint="copy it again") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ImageError(f"{archive} cannot be read", because=str(error), hint="copy it again") from error
     wrong = sorted(name for name, sum_ in about.get("sha256", sums).items() if sums.get(name) != sum_)
     if wrong:

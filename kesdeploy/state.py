@@ -136,6 +136,8 @@ def _parsed(home: Home, text: str) -> State:
         raise _corrupt(home, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise _corrupt(home, repr(error)) from error
+    except RecursionError as error:
+        raise _corrupt(home, "it is nested too deeply") from error
 
 
 @cache

@@ -73,6 +73,7 @@ GOOD = {"version": 1, "deployment": "fs", "images": {}, "generations": {}, "load
         '"text"',
         "{}",
         "\0\0\0\0",
+        pytest.param("[" * 100_000, id="deep"),
         json.dumps({**GOOD, "version": "1"}),
         json.dumps({**GOOD, "version": None}),
         json.dumps({**GOOD, "images": []}),
