@@ -33,6 +33,8 @@ def run_tool(tool: str, wish: Wish, arguments: Sequence[str], report: Reporter) 
     with opening.opened(wish, home, report, lock=False) as deployment:
         if deployment.state.value.sandbox:
             raise ImageError(f"the sandbox has no {tool}", hint=INSTEAD[tool])
+        if rests := services.resting(deployment):
+            raise Unhealthy(rests.message, hint=rests.hint)
         pick = images.choose(
             deployment.engine,
             components=(tool,),

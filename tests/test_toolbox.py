@@ -10,7 +10,7 @@ import pytest
 from core_fixtures import World, world
 
 from kesdeploy import deploy, pki, toolbox
-from kesdeploy.errors import ImageError, KesdeployError
+from kesdeploy.errors import ImageError, KesdeployError, Unhealthy
 from kesdeploy.opening import Wish
 from kesdeploy.report import Silent
 
@@ -59,6 +59,15 @@ def test_mc_gets_its_alias_as_a_file(here, ran):
     assert (alias["url"], alias["accessKey"], alias["secretKey"]) == ("http://127.0.0.1:9000", user, password)
     assert ran.argv[-4:] == ["--config-dir", "/kesdeploy", "ls", "this"]
     assert f"example.org/mc:{here.version}" not in ran.argv, "an image goes by its id"
+
+
+def test_one_that_is_stopped_is_called_so(here, ran):
+    for name in ("fs-kes-server", "fs-minio-server"):
+        here.engine.dies(name, 0)
+    with pytest.raises(Unhealthy, match="fs is stopped") as rests:
+        _run("mc", "ls", "this")
+    assert rests.value.hint == "kesdeploy start -n fs"
+    assert not ran.argv
 
 
 def test_kes_gets_the_operators_certificate(here, ran):

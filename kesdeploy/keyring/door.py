@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kesdeploy import kes_log, keystores, opening, pki, services
 from kesdeploy.ensure import BAD_REQUEST, FORBIDDEN, NOT_FOUND
-from kesdeploy.errors import KesdeployError, ServiceError
+from kesdeploy.errors import KesdeployError, ServiceError, Unhealthy
 from kesdeploy.report import Silent
 
 if TYPE_CHECKING:
@@ -66,11 +66,23 @@ def plainly(wish: Wish, spec: Spec, home: Home, *, theirs: str = "") -> Iterator
     try:
         yield
     except ServiceError as error:
+        if error.status == 0:
+            _refuse_resting(wish, spec, home, error)
         because, hint = error.because, error.hint
         if error.status in kes_log.FAILED and not services.elsewhere(spec):
             because = _logged(wish, home, began) or because
         hint = hint or _hint(spec, home, error, theirs)
         raise ServiceError(error.what, because=because, hint=hint, status=error.status) from error
+
+
+def _refuse_resting(wish: Wish, spec: Spec, home: Home, error: ServiceError) -> None:
+    """Unhealthy when nobody answers because nothing of it runs. A KES that others run has reasons of its own."""
+    rests = None
+    if not services.elsewhere(spec):
+        with suppress(KesdeployError), opening.opened(wish, home, Silent(), lock=False) as deployment:
+            rests = services.resting(deployment)
+    if rests:
+        raise Unhealthy(rests.message, hint=rests.hint) from error
 
 
 def _logged(wish: Wish, home: Home, began: int) -> str:

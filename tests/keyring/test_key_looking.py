@@ -7,7 +7,7 @@ from key_world import STRANGER
 from xl import meta, store, version
 
 from kesdeploy import identities, pki
-from kesdeploy.errors import DataProtected, ServiceError, UsageError
+from kesdeploy.errors import DataProtected, ServiceError, Unhealthy, UsageError
 from kesdeploy.keyring import creating, looking, makers
 from kesdeploy.keystores import KEYSTORES
 from kesdeploy.keystores.words import Habits
@@ -43,6 +43,19 @@ def test_the_spec_stands_in_for_a_minio_that_is_silent(here):
     here.home.spec.write_text(here.home.spec.read_text() + "minio: {buckets: [{name: photos}]}\n")
     here.store.silent = True
     assert listed()["keys"][0]["buckets"] == ["photos"]
+
+
+def test_a_stopped_deployment_is_called_so(here):
+    """Not what a connection that nobody takes looks like, as long as that is the reason."""
+    here.kes.silent = True
+    with pytest.raises(ServiceError) as answered:
+        listed()
+    assert answered.value.because == "connection refused"
+    for name in ("fs-kes-server", "fs-minio-server"):
+        here.engine.dies(name, 0)
+    with pytest.raises(Unhealthy, match="fs is stopped") as rests:
+        listed()
+    assert rests.value.hint == "kesdeploy start -n fs"
 
 
 def test_what_is_no_key_is_counted_apart(here):

@@ -119,7 +119,7 @@ def test_nothing_is_deleted_while_minio_is_silent(running: Cli) -> None:
     assert "does not answer" in running("key", "delete", "one", "--yes", expect=9).err
     assert running("key", "info", "one", "--json").data["minio"] is None
     running("stop")
-    assert "kesdeploy start" in running("key", "list", expect=6).error[-1]
+    assert "kesdeploy start" in running("key", "list", expect=7).error[-1]
 
 
 @BOTH
