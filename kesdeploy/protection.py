@@ -109,6 +109,12 @@ def refuse_gone(deployment: Deployment) -> None:
         raise lost
 
 
+def refuse_gone_key(deployment: Deployment, key: str) -> None:
+    """Raises DataProtected as `gone` says, where it is this key: KES may call it there, and nothing new may need it."""
+    if (lost := gone(deployment)) and PurePath(deployment.keystore.lacks(deployment.work)).name == key:
+        raise lost
+
+
 def _gone(deployment: Deployment, after: str) -> DataProtected | None:
     """`after`: what comes once it is back."""
     path = deployment.keystore.lacks(deployment.work) if deployment.holds_data else ""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 from core_fixtures import World, world
+from key_world import key_world
 
 from kesdeploy import deploy, gate, identities, overview, protection, recredential, rotation, verify
+from kesdeploy.buckets import setting
 from kesdeploy.errors import DataProtected
+from kesdeploy.keyring import creating
 from kesdeploy.opening import Wish
 from kesdeploy.recredential import Chosen
 from kesdeploy.report import Silent
+from kesdeploy.spec import DEFAULT_KEY
 
 KEY = "kes/minio-backend-default-key"
 BACK = f"put {KEY} back from your copy"
@@ -108,3 +112,19 @@ def test_verify_tells_and_does_not_reload(bare, reloads):
     assert f"{KEY} is gone" in checks["keystore holds the key"].evidence
     assert "bucket rewrap" in checks["keystore holds the key"].hint
     assert reloads == []
+
+
+def test_nothing_new_may_need_it_though_kes_calls_it_there(tmp_path, monkeypatch):
+    here = key_world(tmp_path, monkeypatch)
+    here.home.path("minio/.minio.sys/config").mkdir(parents=True, exist_ok=True)
+    before = here.home.spec.read_text()
+    for make in (
+        lambda: creating.create(Wish("key create", "fs", timeout=1), Silent(), [DEFAULT_KEY]),
+        lambda: setting.create(Wish("bucket create", "fs", timeout=1), Silent(), "photos"),
+    ):
+        with pytest.raises(DataProtected, match=f"{KEY} is gone"):
+            make()
+    assert "photos" not in here.store.rules
+    assert here.home.spec.read_text() == before
+    rows = creating.create(Wish("key create", "fs", timeout=1), Silent(), ["other"]).data["keys"]
+    assert [row["created"] for row in rows] == [True]

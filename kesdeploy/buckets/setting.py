@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kesdeploy import alone, apply, deploy, opening, services
+from kesdeploy import alone, apply, deploy, opening, protection, services
 from kesdeploy.buckets import rules
 from kesdeploy.errors import KesdeployError, UsageError
 from kesdeploy.keyring import names
@@ -33,6 +33,7 @@ def create(wish: Wish, report: Reporter, bucket: str, *, key: str = "", mode: st
     home = opening.existing(wish)
     with opening.opened(wish, home, report) as deployment, plainly(wish, deployment.spec, home):
         wanted = bucket_of(deployment.spec, bucket, key, mode)
+        protection.refuse_gone_key(deployment, wanted.key or deployment.spec.key_name)
         new = bucket not in services.minio(deployment.spec, home).buckets()
         if not new:
             _refuse_another(deployment.spec, _rule(deployment, bucket), wanted)
@@ -67,6 +68,7 @@ def clear(wish: Wish, report: Reporter, bucket: str) -> Result:
 
 def set_rule(deployment: Deployment, wish: Wish, wanted: Bucket) -> rules.Rule:
     """The bucket's rule, in the spec and in MinIO; its key is made where it is missing."""
+    protection.refuse_gone_key(deployment, wanted.key or deployment.spec.key_name)
     after = settle(deployment, wish, put(deployment.spec, wanted))
     return _rule(after, wanted.name)
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import drives, gate, services
+from kesdeploy import drives, gate, protection, services
 from kesdeploy.ensure import FORBIDDEN, NOT_FOUND, check_fingerprint
 from kesdeploy.errors import DataProtected, ServiceError, UsageError
 from kesdeploy.keyring import door, makers, names, needs
@@ -33,6 +33,8 @@ def create(wish: Wish, report: Reporter, wanted: Sequence[str]) -> Result:
             names.new(ring.spec, name)
         there = {name: _there(ring, name) for name in dict.fromkeys(wanted)}
         missing = [name for name, found in there.items() if found is None]
+        for name in there:
+            protection.refuse_gone_key(deployment, name)
         for name in missing:
             needs.refuse_when_lost(ring, name)
         _preflight(deployment, missing)
