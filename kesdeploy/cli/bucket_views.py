@@ -41,8 +41,9 @@ def listed(data: Data) -> Iterable[Block]:
 
 
 def ruled(data: Data) -> Iterable[Block]:
-    yield Item("ok", f"{data['bucket']}: {_rule(data['mode'], data['key'])}")
-    if data["before"] != {"mode": data["mode"], "key": data["key"]}:
+    changed = data["before"] != {"mode": data["mode"], "key": data["key"]}
+    yield Item("ok", f"{data['bucket']}: {_rule(data['mode'], data['key'])}{'' if changed else '; nothing changed'}")
+    if changed:
         before = _rule(**data["before"])
         yield Text(f"Before: {before}. Objects that are there stay as they are: kesdeploy bucket rewrap changes them.")
 

@@ -250,6 +250,14 @@ def test_what_to_type_next_names_the_deployment():
     assert "autostart enable -n fs" in lines(autostart_views.told, {"deployment": "fs", "enabled": False})[0]
 
 
+def test_a_rule_that_was_so_already_is_told():
+    now = {"mode": "", "key": ""}
+    again = lines(bucket_views.ruled, {"bucket": "photos", **now, "before": now})
+    assert again == ["✓ photos: nothing encrypts new objects; nothing changed"]
+    first = lines(bucket_views.ruled, {"bucket": "photos", **now, "before": {"mode": "sse-kms", "key": "k"}})
+    assert first[0] == "✓ photos: nothing encrypts new objects"
+
+
 def test_a_client_without_commands_is_no_heading():
     ways = [{"client": "curl", "note": "", "lines": ["curl"]}, {"client": "Firefox", "note": "Import", "lines": []}]
     data = {"out": "/x", "ca": "/x", "sha256": "", "for": "", "https": True, "ways": ways}
