@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from kesdeploy.importing.kes import OnThisMachine
 
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
+# What a spec says at its top and no KES configuration does: its version is `v1`.
+_OF_A_SPEC = re.compile(r"^(version:\s*1\s*(#.*)?$|(network|minio|images|key_name):)", re.MULTILINE)
 _LARGEST = 1_000_000
 """Bytes: no configuration is longer, and much that is no configuration is."""
 
@@ -62,7 +64,7 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     inside = sorted(file for pattern in ("*", "config/*", "kes/*", "config/*/*") for file in path.glob(pattern))
-    known = [file for file in inside if file.is_file() and _kind(_text(file)) != ""]
+    known = [file for file in inside if file.is_file() and _kind(_text(file)) not in ("", "spec")]
     if not known:
         raise UsageError(f"nothing in {path} is a configuration of KES or MinIO", hint="name the files themselves")
     return known
@@ -118,6 +120,11 @@ def _of_file(path: Path, kes: Service | None) -> Iterator[Found]:
             yield from _of_kes(path, kes, _here)
         case "environment":
             yield from_environment(_variables(text), path.name)
+        case "spec":
+            raise UsageError(
+                f"{path} is a spec of kesdeploy already: there is nothing to import",
+                hint=f"kesdeploy up --config {path}",
+            )
         case "":
             raise UsageError(
                 f"{path} is nothing that can be imported",
@@ -152,9 +159,11 @@ def _text(path: Path) -> str:
 
 
 def _kind(text: str) -> str:
-    """What a text is: kes, compose, commands, environment, or nothing of these."""
+    """What a text is: kes, compose, commands, environment, a spec of ours, or nothing of these."""
     if re.search(r"^services:", text, re.MULTILINE):
         return "compose"
+    if re.search(r"^keystore:", text, re.MULTILINE) and _OF_A_SPEC.search(text):
+        return "spec"
     if re.search(r"^(keystore|tls|policy|admin|root|keys):", text, re.MULTILINE):
         return "kes"
     if re.search(r"\b(podman|docker)\s+(pod\s+create|container\s+run|run)\b", text):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     OnThisMachine = Callable[[str], str | None]
 
 _VARIABLE = re.compile(r"\$\{\s*(.+?)\s*\}")
+# Where a spec of ours reads a secret; KES would take the words themselves for it.
+_SOURCE = re.compile(r"@[~/.].*")
 _IDENTITY = re.compile(r"[0-9a-f]{64}")
 _STRAIGHT = {
     "cache.expiry.any": "kes.cache.any",
@@ -230,7 +232,7 @@ class _Reader:
     def _secret(self, kind: str, path: str, ours: str, value: str) -> None:
         if variable := _VARIABLE.fullmatch(value.strip()):
             self.settings[f"keystore.{kind}.{ours}"] = f"env:{variable[1]}"
-        elif is_placeholder(value):
+        elif is_placeholder(value) or _SOURCE.fullmatch(value.strip()):
             self._name_section(kind, ours.partition(".")[0])
             where = f"--set keystore.{kind}.{ours}=@FILE (or env:NAME, or - for stdin)"
             self.open(f"keystore.{path}", "a tutorial's placeholder, not a secret", f"say where yours is: {where}")

@@ -375,3 +375,25 @@ def test_no_file_is_too_wild(tmp_path_factory, data):
     path.write_bytes(b"keystore:\n" + data)
     with suppress(KesdeployError):
         assert imported([path]).tree["name"]
+
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_a_spec_of_ours_is_not_imported(sample):
+    with pytest.raises(UsageError, match="spec of kesdeploy") as raised:
+        imported([sample])
+    assert raised.value.hint == f"kesdeploy up --config {sample}"
+
+
+def test_a_spec_beside_somebodys_files_is_passed_over(files):
+    before = imported([files / "config"])
+    Path("config/kesdeploy.yaml").write_text("version: 1\nkeystore:\n  fs: {}\n")
+    assert imported([files / "config"]) == before
+
+
+def test_where_a_secret_would_be_read_is_no_secret():
+    tree = {"keystore": {"vault": {"endpoint": "https://v:8200", "approle": {"id": "@~/id", "secret": "@bc-1"}}}}
+    found = from_kes_config(tree, "x.yaml", lambda _: None)
+    assert found.secrets == {"vault-approle-secret": "@bc-1"}
