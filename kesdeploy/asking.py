@@ -122,12 +122,11 @@ def import_files(files: list[Path], out: Path, name: str, *, force: bool) -> Res
 
     from kesdeploy.importing import imported
 
+    found = imported(files, name)
     if out.exists() and not force:
         raise UsageError(f"{out} is there already", hint="kesdeploy import --out OTHER FILE, or --force to replace it")
-    found = imported(files, name)
     home = Home.of(deployment_name(str(found.tree["name"])))
-    if home.ours:
-        raise UsageError(f"there is a deployment {home.name!r} already", hint=f"-n {home.name}2")
+    _refuse_used(home, force=force)
     opening.keep_secrets(Wish("import", home.name, secrets=found.secrets), home)
     write_private(out, yaml.safe_dump(found.tree, sort_keys=False, allow_unicode=True).encode(), 0o644)
     data = {
@@ -139,6 +138,22 @@ def import_files(files: list[Path], out: Path, name: str, *, force: bool) -> Res
         "missing": list(found.missing),
     }
     return Result("import", data)
+
+
+def _refuse_used(home: Home, *, force: bool) -> None:
+    """What was only prepared may be imported again: secrets that wait there are replaced when that is asked for."""
+    if not home.ours:
+        return
+    if home.spec.exists() or home.state.exists():
+        raise UsageError(
+            f"there is a deployment {home.name!r} already", hint=f"the same command with another name: -n {home.name}2"
+        )
+    if not force:
+        raise UsageError(
+            f"{home.name!r} was prepared already, and is not up yet",
+            because=f"secrets of an earlier import or init wait in {home.path('secrets')}",
+            hint=f"the same command with --force to replace them, or with another name: -n {home.name}2",
+        )
 
 
 def write_files(result: Result, out: Path) -> Result:

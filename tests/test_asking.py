@@ -175,3 +175,30 @@ def test_a_wrong_name_leaves_no_copy_and_the_right_one_does(there, tmp_path):
     _confirm(person := Person(interactive=True, answers=["fs"]), save=archive)
     assert archive.exists()
     assert person.notes[0] == f"lost for ever with 'fs': 1 object (5 bytes); 1 key will be in {archive}"
+
+
+# --- import
+
+
+def test_a_corrected_source_is_imported_again_as_long_as_nothing_is_up(tmp_path):
+    out, source, told = tmp_path / "k.yaml", tmp_path / "kes.yaml", []
+    text = "keystore:\n  vault:\n    endpoint: https://v:8200\n    approle:\n      id: a1-b2\n      secret: {}\n"
+    source.write_text(text.format("c3-d4"))
+    asking.import_files([source], out, "v", force=False)
+    source.write_text(text.format("e5-f6"))
+    for other in (out, tmp_path / "other.yaml"):
+        with pytest.raises(UsageError, match="already") as raised:
+            asking.import_files([source], other, "v", force=False)
+        told.append(raised.value.hint)
+    assert all("--force" in hint for hint in told)
+    asking.import_files([source], out, "v", force=True)
+    assert Home.of("v").read_secret("vault-approle-secret") == "e5-f6"
+    Home.of("v").write("kesdeploy.yaml", b"name: v")
+    with pytest.raises(UsageError, match="there is a deployment"):
+        asking.import_files([source], out, "v", force=True)
+
+
+def test_a_source_that_is_missing_is_told_before_a_file_that_is_there(tmp_path):
+    (tmp_path / "k.yaml").touch()
+    with pytest.raises(UsageError, match="nofile"):
+        asking.import_files([tmp_path / "nofile.yaml"], tmp_path / "k.yaml", "", force=False)
