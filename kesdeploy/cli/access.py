@@ -9,6 +9,7 @@ import typer
 from kesdeploy.cli import options as o
 from kesdeploy.cli import views
 from kesdeploy.cli.running import run
+from kesdeploy.errors import UsageError
 
 if TYPE_CHECKING:
     from kesdeploy.console import Console
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # Everything after the first word is the tool's own, `--help` too.
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+_SEVERAL = 2
 
 
 def add_to(app: typer.Typer) -> None:
@@ -76,6 +78,25 @@ def _tool(tool: str, context: typer.Context, name: str, arguments: list[str]) ->
         from kesdeploy.opening import Wish
         from kesdeploy.toolbox import run_tool
 
+        if not name:
+            _refuse_name_behind(tool, arguments)
         raise typer.Exit(run_tool(tool, Wish(tool, name), arguments, console))
 
     run(tool, work, views.nothing)
+
+
+def _refuse_name_behind(tool: str, arguments: list[str]) -> None:
+    """Raises UsageError where it is open which deployment is meant, and its name stands among the tool's words."""
+    import shlex
+
+    from kesdeploy.home import Home
+
+    at = next((at for at, word in enumerate(arguments) if word in ("-n", "--name")), None)
+    if at is None or len(Home.all()) < _SEVERAL:
+        return
+    rest = shlex.join([*arguments[:at], *arguments[at + 2 :]])
+    raise UsageError(
+        f"more than one deployment is here, and what follows {tool}'s first word is {tool}'s own",
+        because=", ".join(home.name for home in Home.all()),
+        hint=f"-n before it: kesdeploy {tool} -n {''.join(arguments[at + 1 : at + 2]) or 'NAME'} {rest}".rstrip(),
+    )

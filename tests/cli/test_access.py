@@ -11,6 +11,7 @@ from commands import run_here
 
 from kesdeploy import toolbox
 from kesdeploy.errors import ImageError, Unhealthy
+from kesdeploy.home import Home
 
 
 def _exported(text: str) -> dict[str, str]:
@@ -99,6 +100,15 @@ def test_everything_behind_the_tools_name_is_the_tools(tools, kesdeploy, tool, o
     done = kesdeploy(tool, *ours, *theirs, expect=42)
     assert tools == [(tool, "fs" if "fs" in ours else "", theirs)]
     assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("tool", ["mc", "kes"])
+def test_a_name_behind_the_tools_words_is_told_where_it_belongs(tools, kesdeploy, tool):
+    for name in ("one", "two"):
+        Home.of(name).prepare()
+    done = kesdeploy(tool, "cp", "a b", "this/x", "-n", "two", expect=2)
+    assert done.stderr.splitlines()[-1] == f"  try: -n before it: kesdeploy {tool} -n two cp 'a b' this/x"
+    assert not tools
 
 
 @pytest.mark.parametrize(("error", "code"), [(ImageError, 4), (Unhealthy, 7)])
