@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kesdeploy import fingerprints, pki, protection, proven, services
@@ -100,8 +99,12 @@ def forget_keys(deployment: Deployment) -> bool:
 
 def _hang_up(deployment: Deployment, container: str) -> None:
     """One that has ended just now is told elsewhere, or its restart policy mends it."""
-    with suppress(EngineError):
+    try:
         deployment.engine.signal(container, "SIGHUP")
+    except EngineError:
+        found = deployment.engine.container(container)
+        if found and found.running:
+            raise
 
 
 def _accepted(deployment: Deployment, answer: str) -> None:
