@@ -31,6 +31,14 @@ _NEVER: dict[object, str] = {
 }
 """Keys that people know from elsewhere, and why there are none here."""
 
+_PLAIN: dict[str, str] = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number is needed here"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false is needed here"),
+    "less_than_equal": "{le} at the most",
+    "greater_than_equal": "{ge} at the least",
+}
+"""What pydantic says of its own types, in plain words."""
+
 
 class _Shortened(reprlib.Repr):
     """Short, and without the password of an address: it goes first, for what is cut may be the `@` behind it."""
@@ -77,7 +85,8 @@ def _what(item: Any, model: type[BaseModel]) -> str:
         return "required"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return "a mapping is needed here"
-    what = str(item["msg"]).removeprefix("Value error, ")
+    plain = _PLAIN.get(kind, "").format_map(item.get("ctx", {}))
+    what = plain or str(item["msg"]).removeprefix("Value error, ")
     shown = kind != UNSHOWN and _may_be_shown(model, loc)
     return f"{what} (given: {_short.repr(item['input'])})" if shown else what
 

@@ -205,7 +205,7 @@ def test_and_never_a_boolean(value):
 @pytest.mark.parametrize("value", ["true", "yes", 1])
 def test_skip_auth_is_a_boolean(value):
     assert problems(with_("api /v1/ready skip_auth", value)) == [
-        f"api./v1/ready.skip_auth: Input should be a valid boolean (given: {value!r})"
+        f"api./v1/ready.skip_auth: true or false is needed here (given: {value!r})"
     ]
 
 

@@ -167,7 +167,7 @@ def test_what_may_be_open():
         ("/v1/redy: {timeout: 5s}", "/v1/redy: not a path of KES's API"),
         ("/v1/ready: {timeout: 0s}", "/v1/ready.timeout: 0s is KES's own time-out, and none cannot be had"),
         ("/v1/ready: {timeout: 15}", "/v1/ready.timeout: a duration needs a unit"),
-        ("/v1/ready: {skip_auth: 'on'}", "/v1/ready.skip_auth: Input should be a valid boolean"),
+        ("/v1/ready: {skip_auth: 'on'}", "/v1/ready.skip_auth: true or false is needed here"),
         ("/v1/ready: {skip-auth: true}", "/v1/ready.skip-auth: unknown key; did you mean 'skip_auth'?"),
     ],
 )

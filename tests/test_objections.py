@@ -62,7 +62,7 @@ def told(tree: Any, prefix: str = "") -> list[str]:
         ({"name": "x", "part": []}, "part: a mapping is needed here"),
         ({"name": "x", "part": {"kind": "three"}}, "part.kind: Input should be 'one' or 'two' (given: 'three')"),
         ({"name": "x", "part": {"more": [{"usr": 1}]}}, "part.more.0.usr: unknown key; did you mean 'user'?"),
-        ({"name": "x", "labels": {"a b": "c"}}, "labels.a b: Input should be a valid integer"),
+        ({"name": "x", "labels": {"a b": "c"}}, "labels.a b: a whole number is needed here"),
         ({"name": "x", "part": {"kind": "two"}}, "part: kind: two needs a count above 1"),
         ({"name": "x", "part": {"\n": 2}}, "part.'\\n': unknown key"),
     ],
