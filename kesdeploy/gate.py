@@ -143,13 +143,18 @@ def refresh_kes(deployment: Deployment) -> None:
 def wait_served(deployment: Deployment, address: str) -> None:
     """Until the certificate that was issued is the one that is served: a signal is a request, not a proof.
 
-    Raises CertificateError after the deployment's timeout; the old certificate then still serves.
+    Raises CertificateError after the deployment's timeout; the old certificate then still serves. ServiceError with its
+    last words where it does not run any more.
     """
     part = address.partition("/")[2]
     issued = pki.describe(deployment.home.path(f"certs/{part}/public.crt").read_bytes()).serial
-    deadline = time.monotonic() + deployment.timeout
+    looked = time.monotonic()
+    deadline = looked + deployment.timeout
     while (because := _not_served(deployment, part, issued)) is not None:
-        if time.monotonic() > deadline:
+        if time.monotonic() > looked + _LOOK:
+            _started(deployment, f"{deployment.name}-{part}")
+            looked = time.monotonic()
+        if looked > deadline:
             hint = f"kesdeploy logs -n {deployment.name}"
             raise CertificateError(f"{part} still serves its old certificate", because=because, hint=hint)
         time.sleep(0.05)

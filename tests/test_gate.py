@@ -149,6 +149,20 @@ def test_the_old_certificate_is_no_success(here, monkeypatch):
     assert here.plan().empty
 
 
+def test_a_server_that_ended_is_not_asked_again(here, monkeypatch):
+    monkeypatch.setattr(gate, "RESTARTS", 0.05)
+    here.engine.dies(KES, 137)
+
+    def refused(*_, **__):
+        raise ServiceError("it does not answer", because="connection refused")
+
+    monkeypatch.setattr("kesdeploy.clients.served_certificate", refused)
+    begun = time.monotonic()
+    with pytest.raises(ServiceError, match=r"does not stay up \(exit code 137\)"):
+        gate.wait_served(replace(here.deployment, timeout=30), "certificate/kes-server")
+    assert time.monotonic() - begun < 5
+
+
 def test_a_server_that_is_too_busy_to_answer_is_asked_again(here, monkeypatch):
     leaf = here.home.path("certs/kes-server/public.crt").read_bytes()
     looks = iter([ServiceError("it does not answer", because="time-out"), leaf])
