@@ -69,4 +69,4 @@ def _file(path: str) -> tuple[str, str]:
         # Editors end a file with a line end; it is not part of the secret.
         return Path(path).expanduser().read_text().removesuffix("\n").removesuffix("\r"), "the file is empty"
     except (OSError, ValueError, RuntimeError) as error:  # no text, no path at all, or the home of an unknown user
-        return "", str(error)
+        return "", getattr(error, "strerror", None) or str(error)

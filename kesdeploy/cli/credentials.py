@@ -80,6 +80,7 @@ def rotate_credentials(
         if chosen == Chosen():
             hint = "--all, or some of: --kes --operator --root-password --vault"
             raise UsageError("rotate-credentials: which?", hint=hint)
+        _refuse_password(wish, chosen)
         confirm_restarts(wish, console, chosen, yes=yes)
         return rotate_credentials(wish, console, chosen)
 
@@ -100,6 +101,17 @@ def _source(text: str | None) -> str:
             because="others on this machine can read a command line",
             hint=f"{ROOT} alone generates one",
         ) from None
+
+
+def _refuse_password(wish: Wish, chosen: Chosen) -> None:
+    """Raises UsageError for one that cannot be read or used, before anything is said of restarts."""
+    from kesdeploy import given
+
+    name = ROOT.removeprefix("--")
+    if name in wish.secrets:
+        given.check(name, wish.secrets[name])
+    elif chosen.source:
+        given.read(name, chosen.source)
 
 
 def _all(wish: Wish, chosen: Chosen) -> Chosen:
