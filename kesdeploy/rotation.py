@@ -132,10 +132,11 @@ def _served(deployment: Deployment, wanted: tuple[Resource, ...]) -> dict[str, S
 def _trust_both(deployment: Deployment, wanted: tuple[Resource, ...]) -> None:
     """The new authority first, the old one below it. Where that was begun, it goes on."""
     home = deployment.home
-    old = home.read("ca/ca.crt") or b""
+    old, key = home.read("ca/ca.crt") or b"", home.read("ca/ca.key")
     if old and len(pki.split(old)) > 1:
         return
-    if waiting := _rotated(deployment, wanted, set()).pending:
+    begun = pki.reason_to_replace(old or None, key, deployment.now)
+    if not begun and (waiting := _rotated(deployment, wanted, set()).pending):
         raise UsageError(
             "the CA is not changed while other changes wait",
             because=", ".join(f"{change.verb.value} {change.address}" for change in waiting),
@@ -143,7 +144,7 @@ def _trust_both(deployment: Deployment, wanted: tuple[Resource, ...]) -> None:
         )
     new = pki.Authority.create(f"kesdeploy {deployment.name}", deployment.now)
     with deployment.report.step("a second CA, trusted beside the first"):
-        # The key first: a pair that does not match is replaced by the next run, and nobody trusts the new one yet.
+        # The key first: a pair that does not match says that this was begun, and nobody trusts the new one yet.
         home.write("ca/ca.key", new.key_pem)
         home.write("ca/ca.crt", new.cert_pem + old, 0o644)
 

@@ -300,6 +300,16 @@ def test_the_ca_near_its_end(here):
     assert listed()["kes-server"]["days_left"] == 397
 
 
+def test_a_new_ca_of_which_only_the_key_was_written_is_made_again(here):
+    up()
+    old = here.home.ca_cert.read_bytes()
+    here.home.write("ca/ca.key", pki.Authority.create("killed just then", here.now).key_pem)
+    rotation.rotate_ca(Wish("rotate-certs", "fs", timeout=1, new_keys=True), Silent())
+    assert pki.split(here.home.ca_cert.read_bytes()) != pki.split(old)
+    assert problems() == []
+    assert up().data["changes"] == []
+
+
 def test_the_ca_after_its_end(here):
     here.later(days=3651)
     (problem,) = problems()

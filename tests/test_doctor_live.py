@@ -46,7 +46,8 @@ def _in_a_world_of_its_own(config: str, python: str = _MEND) -> dict:
     """Run Python where Podman's drop-ins are these lines alone."""
     script = f'mount -t tmpfs none {_DROP_INS} && printf %s "$1" >{_DROP_INS}/50-test.conf && exec "$2" -c "$3"'
     argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", config, sys.executable, python]
-    environment = {k: v for k, v in os.environ.items() if k != "CONTAINERS_CONF"}
+    elsewhere = ("CONTAINERS_CONF", "CONTAINER_HOST", "CONTAINER_CONNECTION", "DOCKER_HOST")  # a Docker of the tests
+    environment = {k: v for k, v in os.environ.items() if k not in elsewhere}
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -86,7 +86,8 @@ class Cli:
         return {**inherited, "KESDEPLOY_HOME": str(self.home), "NO_COLOR": "1", **self.env, **more}
 
     def argv(self, *args: str) -> tuple[str, ...]:
-        named = () if args[0] in ("list", "init", "images", "--help") or "-n" in args else ("-n", self.name)
+        nameless = args[0] in ("list", "init", "images", "--help") or "-n" in args or not self.name
+        named = () if nameless else ("-n", self.name)
         # Of a family, the word after it comes first.
         words = (*args, *named) if args[0] in ("key", "bucket") else (args[0], *named, *args[1:])
         return (sys.executable, "-m", "kesdeploy", *words)

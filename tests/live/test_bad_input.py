@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,4 +150,5 @@ def test_unknown_deployment(cli: Cli) -> None:
         clear(cli(command, expect=2), "nosuch")
     assert json.loads(cli("status", "--json", expect=2).out)["problems"][0]["hint"]
     clear(cli("destroy", "--yes", expect=2), "nosuch")
-    clear(cli("status", "-n", "", expect=2), "no deployment", "kesdeploy up --kms fs")
+    clear(cli("status", "-n", "", expect=2), "it is empty", "leave -n away")
+    clear(replace(cli, name="")("status", expect=2), "no deployment", "kesdeploy up --kms fs")

@@ -125,7 +125,7 @@ def test_nothing_is_deleted_while_minio_is_silent(running: Cli) -> None:
 @BOTH
 def test_a_lost_key_comes_back_and_no_other_in_its_place(running: Cli, objects: Objects, tmp_path: Path) -> None:
     secret = lose(running, DEFAULT)
-    assert "gone from the keystore" in running("key", "create", DEFAULT, expect=9).err
+    assert f"kes/{DEFAULT} is gone" in running("key", "create", DEFAULT, expect=9).err
     assert "key import" in running("key", "info", DEFAULT, expect=9).err
     wrong = base64.b64encode(bytes(32)).decode()
     assert "not the key" in running("key", "import", DEFAULT, "-", stdin=wrong, expect=9).err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,7 +125,7 @@ def test_two_side_by_side(running: Cli, another: Callable[..., Cli]) -> None:
     ours, theirs = Objects.of(running), Objects.of(second)
     ours.put("here", "x", b"one")
     theirs.put("here", "x", b"two")
-    assert "which" in running("status", "-n", "", expect=2).err
+    assert "which" in replace(running, name="")("status", expect=2).err
 
     taken = second("up", "--yes", f"--s3-port={running.port}", expect=3)
     assert f"{running.port} by the deployment '{running.name}'" in taken.err
