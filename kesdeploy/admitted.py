@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import pki
-from kesdeploy.errors import CertificateError, Problem, SpecError
+from kesdeploy.errors import CertificateError, Problem, SpecError, in_words
 from kesdeploy.pki.identity import PREFIX
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _computed(path: str, file: str) -> str:
     try:
         return of(Path(file).expanduser().read_bytes())
     except OSError as error:
-        raise _problem(path, f"{file}: {error.strerror or error}") from error
+        raise _problem(path, f"{file}: {in_words(error)}") from error
     except CertificateError as error:
         raise _problem(path, f"{file}: {error.what}: {error.because}") from error
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kesdeploy import pki
-from kesdeploy.errors import CertificateError
+from kesdeploy.errors import CertificateError, in_words
 from kesdeploy.home import translated
 from kesdeploy.topology import leaves
 
@@ -138,7 +138,7 @@ def _source(source: str) -> tuple[bytes | None, str]:
     try:
         return Path(source.removeprefix("@")).expanduser().read_bytes(), ""
     except (OSError, ValueError, RuntimeError) as error:  # no path at all, or the home of an unknown user
-        return None, getattr(error, "strerror", None) or str(error)
+        return None, in_words(error)
 
 
 def forget(deployment: Deployment, wanted: tuple[Resource, ...]) -> None:

@@ -19,7 +19,7 @@ from kesdeploy import __version__, deploy, opening, overview, topology
 from kesdeploy.blanking import blanked
 from kesdeploy.deployment import marks
 from kesdeploy.engines.choose import open_engine
-from kesdeploy.errors import KesdeployError, UsageError
+from kesdeploy.errors import KesdeployError, UsageError, in_words
 from kesdeploy.hidden import REDACTED, Hidden
 from kesdeploy.home import Home
 from kesdeploy.opening import Wish
@@ -230,4 +230,4 @@ def _write(target: Path, files: dict[str, str]) -> None:
     except FileExistsError:
         raise UsageError(f"{target} is there already", hint=f"another name, or: rm {target}") from None
     except OSError as error:
-        raise UsageError(f"{target} cannot be written", because=error.strerror or str(error)) from error
+        raise UsageError(f"{target} cannot be written", because=in_words(error)) from error

@@ -126,3 +126,10 @@ class DataProtected(KesdeployError):
 class Interrupted(KesdeployError):
     exit_code = 130
     code = "interrupted"
+
+
+def in_words(error: Exception) -> str:
+    """Why a file could not be read or written, without Python's own words for it."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text in UTF-8"
+    return getattr(error, "strerror", None) or str(error)

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from kesdeploy.errors import UsageError
+from kesdeploy.errors import UsageError, in_words
 from kesdeploy.minio_rules import unreadable
 
 # MinIO's own least length of a root password, in bytes (internal/auth/credentials.go).
@@ -69,4 +69,4 @@ def _file(path: str) -> tuple[str, str]:
         # Editors end a file with a line end; it is not part of the secret.
         return Path(path).expanduser().read_text().removesuffix("\n").removesuffix("\r"), "the file is empty"
     except (OSError, ValueError, RuntimeError) as error:  # no text, no path at all, or the home of an unknown user
-        return "", getattr(error, "strerror", None) or str(error)
+        return "", in_words(error)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kesdeploy import paths
-from kesdeploy.errors import StateError, UsageError
+from kesdeploy.errors import StateError, UsageError, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -281,7 +281,7 @@ def translated(path: Path, verb: str = "write") -> Iterator[None]:
     except OSError as error:
         raise StateError(
             f"cannot {verb} {path}",
-            because=error.strerror or str(error),
+            because=in_words(error),
             hint=_mend(error, path),
         ) from error
 

@@ -92,7 +92,8 @@ def _sums(archive: Path) -> dict[str, str]:
 def load(choice: str, archive: Path, report: Reporter) -> Result:
     """Load an archive of `images save`, whose sums are looked at, or one of `podman save` or `docker save`."""
     if not archive.is_file():
-        raise ImageError(f"cannot read {archive}", because="there is no such file")
+        because = "it is no file" if archive.exists() else "there is no such file"
+        raise ImageError(f"cannot read {archive}", because=because)
     with report.step(f"Checking {archive}"):
         about = _checked(archive)
     engine = open_engine(choice)

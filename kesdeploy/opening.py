@@ -11,7 +11,7 @@ from kesdeploy import admitted, given, keystores, protection, spec, topology, ya
 from kesdeploy.deployment import FOLDER, Deployment, clock
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.engines.elsewhere import refuse_another, refuse_elsewhere
-from kesdeploy.errors import DataProtected, EngineError, ServiceError, UsageError
+from kesdeploy.errors import DataProtected, EngineError, ServiceError, UsageError, in_words
 from kesdeploy.home import PREFIX, Home, parent
 from kesdeploy.state import StateFile, locked
 
@@ -102,7 +102,7 @@ def tree(wish: Wish, home: Home) -> tuple[dict[str, Any], str]:
     try:
         return yamltext.parse(path.read_text(), where=str(path)), str(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}", because=str(error)) from error
+        raise UsageError(f"cannot read {path}", because=in_words(error)) from error
 
 
 def layers(wish: Wish, home: Home) -> tuple[dict[str, Any], dict[str, Any], str]:

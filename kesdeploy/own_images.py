@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kesdeploy.catalogue import Component, Source, catalogue, digest_of, known_source, version_of
 from kesdeploy.catalogue_form import Own, read_own
-from kesdeploy.errors import UsageError
+from kesdeploy.errors import UsageError, in_words
 from kesdeploy.references import reference, split
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _own() -> Own:
             return Own()
         raise UsageError(f"{FILE} names {path}", because="there is no such file", hint=f"unset {FILE}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read", because=str(error)) from error
+        raise UsageError(f"{path} cannot be read", because=in_words(error)) from error
     return read_own(text, where=str(path))
 
 

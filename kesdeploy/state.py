@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from kesdeploy.errors import Locked, StateError
+from kesdeploy.errors import Locked, StateError, in_words
 from kesdeploy.home import Home, translated, write_private
 
 if TYPE_CHECKING:
@@ -113,29 +113,31 @@ def _read(home: Home) -> State:
     except FileNotFoundError:
         return State(home.name)
     except UnicodeDecodeError as error:
-        raise _corrupt(home, str(error)) from error
+        raise _corrupt(home, in_words(error)) from error
     except OSError as error:
-        raise StateError(f"cannot read {home.state}", because=error.strerror or str(error)) from error
+        raise StateError(f"cannot read {home.state}", because=in_words(error)) from error
     return _parsed(home, text)
 
 
 def _parsed(home: Home, text: str) -> State:
     try:
         document = json.loads(text)
-        version = document.pop("version")
+        if not isinstance(document, dict):
+            raise _corrupt(home, "it holds no mapping")
+        version = document.pop("version", None)
         if type(version) is int and version > VERSION:
             raise StateError(
                 f"{home.state} was written by a newer kesdeploy (format {version}; this one knows {VERSION})",
                 hint="upgrade kesdeploy: pipx upgrade kesdeploy",
             )
         if version != VERSION:
-            raise _corrupt(home, f"version: {version!r}")
+            raise _corrupt(home, "it says no version" if version is None else f"version: {version!r}")
         return _adapter().validate_json(json.dumps(document))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise _corrupt(home, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise _corrupt(home, repr(error)) from error
+    except ValueError as error:
+        raise _corrupt(home, "it is empty" if not text.strip() else str(error)) from error
     except RecursionError as error:
         raise _corrupt(home, "it is nested too deeply") from error
 

@@ -12,7 +12,7 @@ from kesdeploy.boot import systemd
 from kesdeploy.deployment import marks
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.engines.elsewhere import refuse_another, refuse_elsewhere
-from kesdeploy.errors import KesdeployError, StateError, UsageError
+from kesdeploy.errors import KesdeployError, StateError, UsageError, in_words
 from kesdeploy.opening import Wish
 from kesdeploy.state import StateFile, locked
 
@@ -164,7 +164,7 @@ def save(home: Home, archive: Path) -> None:
                 if home.path(name).exists():
                     tar.add(home.path(name), arcname=f"{home.root.name}/{name}")
     except OSError as error:
-        raise _unwritable(home, archive, error.strerror or str(error)) from error
+        raise _unwritable(home, archive, in_words(error)) from error
 
 
 def _unwritable(home: Home, archive: Path, because: str) -> UsageError:

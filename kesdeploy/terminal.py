@@ -10,7 +10,7 @@ import os
 import unicodedata
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
-from kesdeploy.errors import KesdeployError
+from kesdeploy.errors import KesdeployError, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +100,7 @@ class Terminal:
         except OSError as error:
             self._give_up()
             if self._vital:
-                raise KesdeployError("cannot write the output", because=error.strerror or str(error)) from error
+                raise KesdeployError("cannot write the output", because=in_words(error)) from error
         return not self.gone
 
     def encodable(self, text: str) -> str:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from kesdeploy.errors import UsageError
+from kesdeploy.errors import UsageError, in_words
 
 STDIN = "-"
 WAYS = "@FILE, env:NAME, or - for standard input"
@@ -60,7 +60,7 @@ def _file(path: str, most: int) -> bytes:
         with Path(path).expanduser().open("rb") as file:
             return file.read(most)
     except (OSError, ValueError, RuntimeError) as error:
-        because = getattr(error, "strerror", "") or str(error)
+        because = in_words(error)
         raise UsageError(f"cannot read {path[:200]!r}", because=because, hint=WAYS) from None
 
 

@@ -9,6 +9,13 @@ import typer
 
 # A usage error. Typer brings a click of its own, or uses the installed one: this is its class in both.
 Refused: type[Exception] = typer.BadParameter.__mro__[1]
+# What Typer says in its own words, and in ours.
+_PLAIN = (
+    ("Value error, ", ""),
+    ("Input should be a valid integer, unable to parse string as an integer", "it is no whole number"),
+    ("is not a valid integer", "is no whole number"),
+    ("Input should be a valid number, unable to parse string as a number", "it is no number"),
+)
 
 
 def refused(error: Exception) -> int:
@@ -26,6 +33,8 @@ def refused(error: Exception) -> int:
         return console.fail(KeyboardInterrupt())
     command = _command(context)
     help_ = f"kesdeploy {command} --help" if command else "kesdeploy --help"
+    for theirs, ours in _PLAIN:
+        words = words.replace(theirs, ours)
     return console.fail(UsageError(words.rstrip("."), hint=help_), command=command or "kesdeploy")
 
 

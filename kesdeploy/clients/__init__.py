@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy.errors import CertificateError, ServiceError
+from kesdeploy.errors import CertificateError, ServiceError, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,5 +150,5 @@ def client_context(ca: Path | None, pair: Pair | None) -> ssl.SSLContext:
             context.load_cert_chain(*pair, password="")
     except OSError as error:
         files = ", ".join(str(file) for file in (ca, *(pair or ())) if file)
-        raise CertificateError(f"One of {files} cannot be used", because=error.strerror or str(error)) from error
+        raise CertificateError(f"One of {files} cannot be used", because=in_words(error)) from error
     return context

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import lacking, yamltext
-from kesdeploy.errors import SpecError, UsageError
+from kesdeploy.errors import SpecError, UsageError, in_words
 from kesdeploy.importing import commands, compose
 from kesdeploy.importing.elsewhere import TAKEN, from_endpoint
 from kesdeploy.importing.findings import Found, Remark, merged
@@ -155,7 +155,7 @@ def _text(path: Path) -> str:
             raise UsageError(f"{path} is too long for a configuration", hint="kesdeploy import FILE")
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise UsageError(f"cannot read {path}", because=error.strerror or str(error)) from error
+        raise UsageError(f"cannot read {path}", because=in_words(error)) from error
 
 
 def _kind(text: str) -> str:

@@ -139,7 +139,7 @@ def _configuration(spec: Spec, site: Site, keystore: Contribution) -> Resource:
         path="config/kes/kes-config.yaml",
         template="kes/kes-config.yaml.j2",
         context={
-            "keys": list(dict.fromkeys((*key_names(spec), *site.guarded))),
+            "keys": sorted({*key_names(spec), *site.guarded}),
             "admin": spec.kes.admin,
             "ca": "/certs/ca.crt" if certificates(spec) else "",
             "prefix": spec.kes.key_prefix,

@@ -14,7 +14,7 @@ HELP = "  try: kesdeploy {} --help"
     ("arguments", "words", "help_"),
     [
         (("status", "--bogus"), "--bogus", "status"),
-        (("up", "--s3-port", "many"), "valid integer", "up"),
+        (("up", "--s3-port", "many"), "no whole number", "up"),
         (("up", "--s3-port"), "'--s3-port' requires an argument", "up"),
         (("status", "extra"), "unexpected extra argument", "status"),
         (("images", "load"), "Missing argument", "images load"),
