@@ -26,6 +26,7 @@ settings.load_profile("kesdeploy")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write what is rendered now as the golden files")
+    parser.addoption("--both", action="store_true", help="with the stand-ins also where the real images are here")
     parser.addoption("--write-faults", action="store_true", help="write what fault tests saw into docs/faults.md")
 
 

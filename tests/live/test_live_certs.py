@@ -129,7 +129,6 @@ def test_a_laptop_that_slept_past_the_end(cli: Cli, flags: tuple[str, ...]) -> N
     is_mended(cli, objects)
 
 
-@pytest.mark.either
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
 def test_the_ca_ended_too(cli: Cli) -> None:
     cli.up(*HTTPS)
@@ -193,7 +192,6 @@ def bring(cli: Cli, server: str, theirs: Theirs, *more: str, expect: int = 0) ->
     return cli("certs", "import", server, *theirs.flags, "-n", cli.name, *more, expect=expect)
 
 
-@pytest.mark.either
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
 def test_one_for_minio_and_its_renewals(cli: Cli, theirs: Theirs) -> None:
     """Without a request that fails, once it is there; and back."""

@@ -54,7 +54,6 @@ def operator(cli: Cli, endpoint: str) -> Kes:
     return Kes(endpoint, cli.folder / "ca/ca.crt", secrets / "operator.crt", secrets / "operator.key", timeout=10)
 
 
-@pytest.mark.either
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
 def test_two_deployments_and_one_kes(cli: Cli, another: Callable[..., Cli], address: str) -> None:
     cli.up("--bind", address)

@@ -92,7 +92,6 @@ def test_more_keys_than_kes_lists(running: Cli) -> None:
     assert len(running("key", "list", "many-1", "--json").data["keys"]) == 211
 
 
-@pytest.mark.either
 @BOTH
 def test_what_is_needed_stays(running: Cli, objects: Objects) -> None:
     assert "default key" in running("key", "delete", DEFAULT, "--yes", expect=9).err

@@ -77,7 +77,6 @@ def granted(cli: Cli, user: User, *settings: str) -> tuple[str, ...]:
     return (f"approle.id=@{user.folder}/kes-role-id", f"approle.secret=@{user.folder}/kes-secret-id")
 
 
-@pytest.mark.either
 def test_version_1_and_an_approle_to_destroy(cli: Cli, user: User) -> None:
     where = ("engine=old", "version=v1", "prefix=")
     login = granted(cli, user, *where)
@@ -146,7 +145,6 @@ def test_a_secret_id_that_looks_like_a_variable(cli: Cli, user: User, secret: st
     forget(cli)
 
 
-@pytest.mark.either
 def test_a_secret_id_that_kesdeploy_made_is_made_anew_with_the_users_token(cli: Cli, user: User) -> None:
     token = {"VAULT_TOKEN": user.bao.master}
     cli("up", *flags(cli, user, user.bao.outer), env=token)
@@ -168,7 +166,6 @@ def test_a_secret_id_that_kesdeploy_made_is_made_anew_with_the_users_token(cli: 
     assert_readable(cli, found.written)
 
 
-@pytest.mark.either
 def test_namespace_transit_and_a_client_certificate(cli: Cli, user: User) -> None:
     where = ("namespace=team", "approle.namespace=/", f"transit.key={cli.name}", f"prefix=minio/{cli.name}")
     login = granted(cli, user, *where)

@@ -33,6 +33,7 @@ def snapshot(cli: Cli) -> dict[str, object]:
     return {"files": files, "began": began, "signals": signals}
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
 @pytest.mark.parametrize("kms", ["fs", pytest.param("vault", marks=pytest.mark.openbao)])
 def test_up_to_destroy(cli: Cli, kms: str) -> None:

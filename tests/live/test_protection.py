@@ -135,6 +135,7 @@ def test_the_same_name_in_another_folder_is_another_deployment(running: Cli, obj
     objects.assert_intact()
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
 def test_sandbox_and_real_data_do_not_mix(running: Cli, objects: Objects) -> None:
     """Neither while it runs, nor with only the data left, nor by a spec that says so; `auto` goes on as it began."""

@@ -87,7 +87,6 @@ def test_edited_spec(running: Cli, objects: Objects) -> None:
     assert "x-amz-server-side-encryption" not in objects.head("plain", "clear")
 
 
-@pytest.mark.either
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
 def test_a_new_ca_and_the_old_one_put_back(cli: Cli, tmp_path: Path) -> None:
     """MinIO reads whom it trusts at its start alone: a signal would leave it with the old CA until KES restarts."""

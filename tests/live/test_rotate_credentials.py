@@ -69,7 +69,6 @@ def assert_done(cli: Cli) -> None:
     assert all(check["ok"] for check in cli("verify", "--restart", "--json").data["checks"])
 
 
-@pytest.mark.either
 @EVERYWHERE
 @pytest.mark.parametrize(
     ("flags", "part"), [((), "minio-server"), (CERTIFICATE, "kes-server")], ids=["api-key", "certificate"]
@@ -109,7 +108,6 @@ def kes_key(cli: Cli) -> str:
     return credentials(cli)["KES_API_KEY"]
 
 
-@pytest.mark.either
 @EVERYWHERE
 def test_the_root_password(running: Cli, tmp_path: Path) -> None:
     old = credentials(running)
@@ -161,7 +159,6 @@ def test_who_has_a_login_of_his_own_goes_on_when_roots_password_changes(running:
     assert_readable(running, found.written)
 
 
-@pytest.mark.either
 @pytest.mark.openbao
 @EVERYWHERE
 def test_the_secret_id_of_a_managed_vault(cli: Cli) -> None:
@@ -206,7 +203,6 @@ def test_all_of_them_with_one_restart(cli: Cli, tmp_path: Path) -> None:
     Objects(Objects.of(cli).s3, objects.stored).assert_intact()
 
 
-@pytest.mark.either
 @EVERYWHERE
 @pytest.mark.parametrize("flags", [(), CERTIFICATE], ids=["api-key", "certificate"])
 def test_killed_anywhere_what_is_there_works_after_a_reboot(cli: Cli, flags: tuple[str, ...]) -> None:

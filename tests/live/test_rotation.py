@@ -31,7 +31,6 @@ def began(cli: Cli) -> dict[str, str]:
     return {part: inspect(cli.container(part))["State"]["StartedAt"] for part in ("kes-server", "minio-server")}
 
 
-@pytest.mark.either
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
 @pytest.mark.parametrize("flags", [(), HTTPS], ids=["http", "https"])
 def test_no_request_fails(cli: Cli, flags: tuple[str, ...]) -> None:
