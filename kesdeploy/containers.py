@@ -87,24 +87,33 @@ def _create(deployment: Deployment, resource: Resource) -> None:
     assert isinstance(body, Container)
     for folder in body.data:
         deployment.home.make(folder)
+    spec = _specified(deployment, resource)
     if engine.container(body.name):
+        # Before the old one goes: who may not have the new one keeps what runs.
+        engine.check(spec)
         engine.stop(body.name, timeout=body.stop_timeout)
         engine.remove(body.name)
-    engine.create(
-        ContainerSpec(
-            name=body.name,
-            pod=f"minio-kes-{deployment.name}",
-            image=body.image,
-            entrypoint=body.entrypoint,
-            command=body.command,
-            user=body.user,
-            environment=body.environment,
-            mounts=_mounts(deployment, body),
-            labels=labels(deployment, resource),
-            restart=body.restart or RESTART,
-            serves=body.serves or (),
-            stop_timeout=body.stop_timeout,
-        )
+    engine.create(spec)
+
+
+def _specified(deployment: Deployment, resource: Resource) -> ContainerSpec:
+    body = resource.body
+    assert isinstance(body, Container)
+    return ContainerSpec(
+        name=body.name,
+        pod=f"minio-kes-{deployment.name}",
+        image=body.image,
+        entrypoint=body.entrypoint,
+        command=body.command,
+        user=body.user,
+        environment=body.environment,
+        mounts=_mounts(deployment, body),
+        labels=labels(deployment, resource),
+        restart=body.restart or RESTART,
+        serves=body.serves or (),
+        memory=body.memory or 0,
+        cpus=body.cpus or 0,
+        stop_timeout=body.stop_timeout,
     )
 
 

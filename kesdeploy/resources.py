@@ -147,6 +147,10 @@ class Container:
     """The engine's restart policy; None for the usual one."""
     serves: tuple[int, ...] | None = None
     """Those of the pod's ports (inside) that it listens on."""
+    memory: int | None = None
+    """At most so many bytes; None without a limit."""
+    cpus: float | None = None
+    """At most so many processors; None without a limit."""
 
 
 @dataclass(frozen=True)

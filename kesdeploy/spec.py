@@ -29,6 +29,7 @@ from kesdeploy.objections import SECRET, did_you_mean, objections
 from kesdeploy.references import reference
 from kesdeploy.section import Duration, Section
 from kesdeploy.server_certificate import ServerCertificate
+from kesdeploy.sizes import in_bytes
 from kesdeploy.sources import SecretSource
 from kesdeploy.yamltext import parse, write
 
@@ -36,6 +37,7 @@ __all__ = ["Duration", "Kes", "Section"]
 
 VERSION = 1
 DEFAULT_KEY = "minio-backend-default-key"
+LEAST_MEMORY = 64 * 2**20
 
 
 class KeystoreFields(Section):
@@ -166,6 +168,30 @@ class Minio(Section):
     """Further variables of MinIO's. A secret among them is `@FILE` or `env:NAME`."""
 
 
+def enough_memory(value: object) -> object:
+    """The same value, once it is a size that a container can live with."""
+    if in_bytes(value) < LEAST_MEMORY:
+        raise ValueError("none of these servers starts with less than 64MiB")
+    return value
+
+
+class Limit(Section):
+    """The most that a container may use."""
+
+    memory: Annotated[str, BeforeValidator(enough_memory)] | None = None
+    """As in 512MiB or 2GiB. A container that wants more is ended by the kernel, and started again."""
+    cpus: Annotated[float, Field(ge=0.01, le=1024, strict=False)] | None = None
+    """As in 1.5: a container that wants more is slowed down."""
+
+
+class Limits(Section):
+    """By container; without any, the machine's."""
+
+    minio: Limit = Limit()
+    kes: Limit = Limit()
+    vault: Limit = Limit()
+
+
 class Spec(Section):
     """A deployment, as the user wants it."""
 
@@ -182,6 +208,8 @@ class Spec(Section):
     images: Images = Images()
     minio: Minio = Minio()
     kes: Kes = Kes()
+    limits: Limits = Limits()
+    """What the containers may use of this machine."""
 
     @model_validator(mode="before")
     @classmethod

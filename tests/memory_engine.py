@@ -23,6 +23,8 @@ class MemoryEngine:
     """`calls` is what was asked to change, in order; `fail` maps such a call to the error that it raises."""
 
     rootless: bool = False
+    most: int = 2**40
+    """Bytes of memory that a container may be limited to."""
     identity: str = ""
     calls: list[tuple[str, ...]] = field(default_factory=list)
     fail: dict[tuple[str, ...], BaseException] = field(default_factory=dict)
@@ -116,7 +118,12 @@ class MemoryEngine:
         self._pods.pop(name, None)
         self._containers = {n: c for n, c in self._containers.items() if c.pod != name}
 
+    def check(self, spec: ContainerSpec) -> None:
+        if spec.memory > self.most:
+            raise EngineError(f"cannot create {spec.name}", because="limits are ignored here")
+
     def create(self, spec: ContainerSpec) -> None:
+        self.check(spec)
         self._did("create", spec.name)
         if spec.name in self._containers or spec.pod not in self._pods:
             raise EngineError(f"cannot create {spec.name}")

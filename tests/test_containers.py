@@ -12,7 +12,7 @@ from kesdeploy import containers, keystores
 from kesdeploy.clients.waiting import wait_until
 from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, FOLDER, LABEL
 from kesdeploy.engines import PodSpec
-from kesdeploy.errors import DataProtected, Interrupted, ServiceError
+from kesdeploy.errors import DataProtected, EngineError, Interrupted, ServiceError
 from kesdeploy.keystores.startover import StartAgain, StartOver
 from kesdeploy.plan import Change, Verb
 from kesdeploy.resources import Bootstrap, Container, Resource
@@ -116,6 +116,16 @@ def test_one_that_is_in_the_way_is_stopped_and_removed_first(here):
     change = Change(Verb.REPLACE, "container/kes-server")
     containers.ensure_container(here.deployment, _resource(here, "container/kes-server"), change)
     assert here.engine.calls == [("stop", KES), ("remove", KES), ("create", KES), ("start", KES)]
+
+
+def test_who_may_not_be_made_anew_goes_on_as_it_was(here):
+    here.engine.most = 0
+    resource = _resource(here, "container/minio-server")
+    limited = replace(resource, body=replace(resource.body, memory=2**30))
+    with pytest.raises(EngineError, match=f"cannot create {MINIO}"):
+        containers.ensure_container(here.deployment, limited, Change(Verb.REPLACE, limited.address))
+    assert here.engine.container(MINIO).running
+    assert ("stop", MINIO) not in here.engine.calls
 
 
 def test_a_pod_whose_network_is_gone_is_repaired_not_replaced(here):

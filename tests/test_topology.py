@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kesdeploy import filled, keystores, spec, topology
+from kesdeploy.errors import UsageError
 from kesdeploy.resources import Container, File, Resource
 
 if TYPE_CHECKING:
@@ -230,6 +231,10 @@ KNOBS = [
     ({"images__pull": "never"}, set()),
     ({"engine": "podman"}, set()),
     ({"restart": "always"}, {MINIO, "container/kes-server"}),
+    ({"limits__minio__memory": "2GiB"}, {MINIO}),
+    ({"limits__minio__cpus": 1.5}, {MINIO}),
+    ({"limits__kes__memory": "128MiB"}, {"container/kes-server"}),
+    ({"limits__kes__cpus": 1}, {"container/kes-server"}),
 ]
 
 
@@ -263,7 +268,7 @@ def test_every_knob_of_the_spec_is_looked_at():
     """A new key of the spec fails here until somebody says what it changes."""
     known = {path.replace("__", ".") for overrides, _ in KNOBS for path in overrides}
     apart = {"name", "version", "key_name", "images.kes", "images.minio", "images.mc", "images.vault"}
-    apart |= {"kes.proxy"}  # not for `fs`: test_proxy
+    apart |= {"kes.proxy", "limits.vault.memory", "limits.vault.cpus"}  # not for `fs`: test_proxy, test_a_limit_…
     assert _leaves(spec.Spec) - apart == known
 
 
@@ -358,6 +363,20 @@ def test_a_restart_policy_is_that_of_every_container(policy):
     bodies = [r.body for r in topology.desired(spec_of(VAULT, restart=policy), SITE) if isinstance(r.body, Container)]
     assert {body.restart for body in bodies} == {policy or "no"}
     assert len(bodies) == 3
+
+
+@pytest.mark.parametrize("product", ["openbao", "vault"])
+def test_a_limit_is_that_of_its_container(product):
+    wanted = spec_of(VAULT, keystore__vault__product=product, limits__vault={"memory": "256MiB", "cpus": 0.5})
+    bodies = {r.body.name: r.body for r in topology.desired(wanted, SITE) if isinstance(r.body, Container)}
+    limits = {name.rpartition("-")[2]: (body.memory, body.cpus) for name, body in bodies.items()}
+    assert limits == {"vault": (2**28, 0.5), "server": (None, None)}
+
+
+def test_a_limit_of_nobody_is_refused():
+    with pytest.raises(UsageError, match=r"limits\.vault: this deployment has no such container") as refused:
+        topology.desired(spec_of(limits__vault__memory="1GiB"), SITE)
+    assert refused.value.because == "it has kes, minio"
 
 
 def test_the_usual_restart_policy_leaves_what_runs_as_it_is():

@@ -52,6 +52,7 @@ class ContainerSpec:
     """One container. `user` is `uid:gid` as seen inside; `stop_timeout` is in seconds.
 
     serves: those of the pod's ports (inside) that it listens on.
+    memory, cpus: at most so many bytes and processors; 0 without a limit.
     """
 
     name: str
@@ -66,6 +67,8 @@ class ContainerSpec:
     restart: str = "unless-stopped"
     stop_timeout: int = 10
     serves: tuple[int, ...] = ()
+    memory: int = 0
+    cpus: float = 0
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,9 @@ class Engine(Protocol):
 
     def remove_pod(self, name: str, *, stop_timeout: int) -> None:
         """Stop its containers side by side, then remove pod, containers and their anonymous volumes."""
+
+    def check(self, spec: ContainerSpec) -> None:
+        """Raises what `create` would, as far as can be told before: no image, no mounted folder, no such limits."""
 
     def create(self, spec: ContainerSpec) -> None: ...
 

@@ -40,6 +40,8 @@ class Docker(DockerPods):
         options = _security(about)
         self._rootless = "rootless" in options
         self._selinux, self._remapped = "selinux" in options, "userns" in options
+        flags = {"memory": "MemoryLimit", "cpu": "CpuCfsQuota"}
+        self._controllers = frozenset(name for name, flag in flags.items() if about.get(flag))
 
     @classmethod
     def open(cls) -> Docker:

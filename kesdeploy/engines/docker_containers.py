@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from kesdeploy.engines import ExecResult, docker_read
+from kesdeploy.engines import ExecResult, docker_read, limits
 from kesdeploy.engines.docker_base import POLL
 from kesdeploy.engines.docker_door import WHO
 from kesdeploy.engines.docker_images import DockerImages
@@ -29,10 +29,14 @@ _TAKEN = re.compile(r":(\d+)(?:: bind: address already in use| failed: port is a
 
 
 class DockerContainers(DockerImages):
-    """The part of the engine that knows containers. `_selinux`, `_remapped`: what its service says of itself."""
+    """The part of the engine that knows containers.
+
+    `_selinux`, `_remapped`, `_controllers` (what it can limit): what its service says of itself.
+    """
 
     _selinux = False
     _remapped = False
+    _controllers: frozenset[str] = frozenset()
 
     def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
         """Each is inspected: the list knows neither exit codes nor when they were started."""
@@ -47,12 +51,17 @@ class DockerContainers(DockerImages):
             return None
         return docker_read.container(raw, pods=frozenset((raw["HostConfig"]["NetworkMode"],)) & self._pod_names())
 
-    def create(self, spec: ContainerSpec) -> None:
+    def check(self, spec: ContainerSpec) -> None:
         what = f"Container {spec.name} cannot be created"
         if self.image(spec.image) is None:
             raise ImageError(what, because=f"image {spec.image} is not in the local store")
+        limits.refuse_ignored(what, spec, lambda: self._controllers)
         if not self._remote:
             _check_sources(spec, what)
+
+    def create(self, spec: ContainerSpec) -> None:
+        self.check(spec)
+        what = f"Container {spec.name} cannot be created"
         net = self._pod_network(spec.pod)
         if net is None:
             raise EngineError(what, because=f"there is no pod {spec.pod}")

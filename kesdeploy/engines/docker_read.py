@@ -13,7 +13,7 @@ import ipaddress
 import json
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy.engines import Container, Image, Pod, Port
+from kesdeploy.engines import Container, Image, Pod, Port, limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,6 +108,8 @@ def creation(spec: ContainerSpec, net: Raw, *, selinux: bool = False, remapped: 
             "Binds": [_bind(mount) for mount in labelled],
             "Mounts": [_mount(mount) for mount in spec.mounts if mount not in labelled],
             **({"UsernsMode": "host"} if remapped else {}),
+            **({"Memory": spec.memory} if spec.memory else {}),
+            **({"CpuQuota": limits.quota(spec.cpus), "CpuPeriod": limits.PERIOD} if spec.cpus else {}),
         },
     }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from kesdeploy.engines import ExecResult, podman_ended, podman_read
+from kesdeploy.engines import ExecResult, limits, podman_ended, podman_read
 from kesdeploy.engines.podman_base import POLL
 from kesdeploy.engines.podman_door import Call
 from kesdeploy.engines.podman_images import PodmanImages
@@ -46,18 +46,27 @@ class PodmanContainers(PodmanImages):
             raw = {**raw, "State": {**raw["State"], "Status": podman_ended.state_of(raw["State"])}}
         return podman_read.inspected_container(raw, pod["Name"] if pod else "")
 
-    def create(self, spec: ContainerSpec) -> None:
+    def check(self, spec: ContainerSpec) -> None:
         what = f"Container {spec.name} cannot be created"
         if self.image(spec.image) is None:  # Podman 4 answers 500, and a start would not pull (trap 2)
             raise ImageError(what, because=f"image {spec.image} is not in the local store")
+        limits.refuse_ignored(what, spec, self._controllers)
         if not self._remote:
             _check_sources(spec, what)
+
+    def create(self, spec: ContainerSpec) -> None:
+        self.check(spec)
+        what = f"Container {spec.name} cannot be created"
         arguments = podman_read.creation(spec)
         try:
             self._door.do(what, lambda client: client.containers.create(**arguments))
         except TimedOut:
             if not self._came_true(lambda: self.container(spec.name) is not None):
                 raise
+
+    def _controllers(self) -> list[str]:
+        about: dict[str, Any] = self._door.json(Call("Podman cannot be asked about itself", "GET", "/info"))
+        return list(about["host"].get("cgroupControllers") or ())
 
     def start(self, name: str) -> None:
         pod = (self._inspect(name) or {}).get("Pod")

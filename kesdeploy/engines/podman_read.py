@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy.engines import Container, Image, Pod
+from kesdeploy.engines import Container, Image, Pod, limits
 from kesdeploy.engines.podman_ended import LOST
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def creation(spec: ContainerSpec) -> dict[str, Any]:
         "restart_policy": {"Name": spec.restart},
         "stop_timeout": max(spec.stop_timeout, LEAST_STOP),
         "tty": False,
+        **({"mem_limit": spec.memory} if spec.memory else {}),
+        **({"cpu_quota": limits.quota(spec.cpus), "cpu_period": limits.PERIOD} if spec.cpus else {}),
     }
 
 

@@ -13,7 +13,7 @@ from kesdeploy.engines import Port
 from kesdeploy.resources import Authority, Bucket, Container, Fingerprint, Key, Pod, Resource, Trust
 from kesdeploy.spec import RESTART
 from kesdeploy.topology import kes as kes_side
-from kesdeploy.topology import leaves, minio
+from kesdeploy.topology import leaves, limits, minio
 from kesdeploy.topology.kes import KesSide, key_names
 from kesdeploy.topology.names import (
     CA,
@@ -89,7 +89,7 @@ def desired(spec: Spec, site: Site) -> tuple[Resource, ...]:
         minio.container(spec, site, kes, tuple(r.address for r in keys if isinstance(r.body, Fingerprint))),
         *_buckets(spec),
     ]
-    return in_order(tuple(_restarted(spec, resource) for resource in found))
+    return in_order(limits.limited(spec, tuple(_restarted(spec, resource) for resource in found)))
 
 
 def _restarted(spec: Spec, resource: Resource) -> Resource:

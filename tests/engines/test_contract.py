@@ -92,6 +92,27 @@ def test_a_container_gets_what_its_spec_says(world: World, tmp_path: Path):
     assert any(line.split() == ["192.0.2.9", "far-away"] for line in said)
 
 
+def test_limits_are_those_of_its_spec(world: World):
+    """As the kernel has them: cgroup v2's file, or v1's, whose slice of the machine is seen in the container."""
+    world.make_pod()
+    said = world.output(
+        "cd /sys/fs/cgroup; cat memory.max memory/memory.limit_in_bytes; "
+        "cat cpu.max cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us",
+        memory=64 * 2**20,
+        cpus=0.5,
+    ).split()
+    assert str(64 * 2**20) in said, said
+    assert said[-2:] == ["50000", "100000"], said
+
+
+def test_without_limits_it_has_none(world: World):
+    world.make_pod()
+    said = world.output(
+        "cd /sys/fs/cgroup; cat memory.max memory/memory.limit_in_bytes; cat cpu.max cpu/cpu.cfs_quota_us"
+    )
+    assert {"max", "-1"} & set(said.split()), said
+
+
 @pytest.mark.parametrize("told", [True, False])
 def test_containers_of_a_pod_find_each_other_by_name(world: World, told: bool):
     """Whether or not the pod's `hosts` name them."""

@@ -86,10 +86,12 @@ def deployment(home: Path, images: str = "sandbox") -> Iterator[Cli]:
     cli = Cli(home, f"try-{secrets.token_hex(3)}", _port(), images)
     try:
         yield cli
-        cli("destroy", "--yes", expect=0 if left(cli) else None)
+        cli("destroy", "--yes", expect=0 if cli.folder.exists() or left(cli) else None)
         assert left(cli) == []
-    finally:
+    except BaseException:
         sweep(cli)
+        raise
+    finally:
         shutil.rmtree(cli.folder, ignore_errors=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 import secrets
 import shutil
 import signal
@@ -20,11 +21,13 @@ from commandline import Cli, podman
 from commands import ROOT
 
 import kesdeploy
+from kesdeploy.engines.podman_service import listens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TUN = Path("/dev/net/tun")
+_DEBIANS = "/usr/share/docker.io/contrib/dockerd-rootless.sh"
 # The interpreter itself, too: it may have been found with rights that are gone by now.
 _NEEDED = """
 import pathlib, sys
@@ -86,6 +89,27 @@ class Somebody:
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.05)
         assert self.processes() == []
+
+    def start_docker(self) -> None:
+        """A Docker of their own, which ends with `kill_all`. Skips with the reason where there can be none."""
+        script = shutil.which("dockerd-rootless.sh") or _DEBIANS
+        if missing := [name for name in (script, "dockerd", "rootlesskit") if not shutil.which(name)]:
+            pytest.skip(f"no rootless Docker: there is no {', '.join(missing)}")
+        _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        environment = {**self.environment(), "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
+        with (self.home / "dockerd.log").open("wb") as log:
+            process = subprocess.Popen(
+                (*self.becoming, script, "--default-ulimit", f"nofile={files}:{files}"),
+                env=environment,
+                cwd=self.home,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 60
+        while not listens(str(self.runtime / "docker.sock")):
+            assert process.poll() is None, (self.home / "dockerd.log").read_text()[-3000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
 
     def reboot(self) -> None:
         """What a machine's end and its next start leave: no process, and an empty /run."""

@@ -1,0 +1,18 @@
+"""How much `512MiB` is: the sizes that users write."""
+
+from __future__ import annotations
+
+import re
+
+_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+_MOST = 2**50
+
+
+def in_bytes(size: object) -> int:
+    """How many. ValueError for what has no unit, or is beyond 1024 TiB."""
+    if not isinstance(size, str) or not (found := re.fullmatch(r"0*([0-9]{1,16})(KiB|MiB|GiB|TiB)", size)):
+        raise ValueError("a size is a whole number and a unit, as in 512MiB or 2GiB")
+    total = int(found[1]) * _UNITS[found[2]]
+    if total > _MOST:
+        raise ValueError("a size is at most 1024TiB")
+    return total
