@@ -55,7 +55,7 @@ _short.maxlevel = 1
 def objections(error: ValidationError, model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """`path: what is wrong`, one for each thing that is."""
     for item in error.errors(include_url=False):
-        path = ".".join([*([prefix] if prefix else []), *map(_part, item["loc"])])
+        path = ".".join([*([prefix] if prefix else []), *map(quoted, item["loc"])])
         # A check over several fields names them itself.
         yield f"{path}: {_what(item, model)}" if path else _what(item, model)
 
@@ -71,7 +71,8 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _part(part: str | int) -> str:
+def quoted(part: str | int) -> str:
+    """A part of a path as it can be printed."""
     return part if isinstance(part, str) and part and part.isprintable() else repr(part)
 
 

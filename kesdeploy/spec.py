@@ -25,7 +25,7 @@ from kesdeploy import minio_rules, variables
 from kesdeploy.errors import Problem, SpecError
 from kesdeploy.kes_section import Kes, complaints, default_key
 from kesdeploy.names import host_name, root_user
-from kesdeploy.objections import SECRET, did_you_mean, objections
+from kesdeploy.objections import SECRET, did_you_mean, objections, quoted
 from kesdeploy.references import reference
 from kesdeploy.section import Duration, Section
 from kesdeploy.server_certificate import ServerCertificate
@@ -316,7 +316,7 @@ def _keystore(given: object, kinds: Kinds, problems: list[Problem]) -> KeystoreF
         if kind in kinds:
             return _validated(kinds[kind], {} if fields is None else fields, f"keystore.{kind}", problems)
         problems.append(
-            Problem("spec", f"keystore.{kind}: unknown keystore{did_you_mean(kind, kinds)}", f"known: {known}")
+            Problem("spec", f"keystore.{quoted(kind)}: unknown keystore{did_you_mean(kind, kinds)}", f"known: {known}")
         )
     return None
 

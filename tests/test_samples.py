@@ -69,7 +69,7 @@ def leaves(tree: Any, prefix: str = "") -> set[str]:
 def uncommented() -> str:
     """The full sample with the settings that are left out: buckets stand below `buckets:`, and so on."""
     lines = [found[1] if (found := SETTING.match(line)) else line for line in FULL.read_text().splitlines()]
-    return re.sub(r"(buckets|policies|api): (\[\]|{})", r"\1:", "\n".join(lines))
+    return re.sub(r"(buckets|policies|api|minio|kes|vault): (\[\]|{})", r"\1:", "\n".join(lines))
 
 
 def unnamed(path: str) -> str:
