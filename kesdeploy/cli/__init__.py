@@ -26,6 +26,7 @@ from kesdeploy.cli import (
     logs,
     machine,
 )
+from kesdeploy.cli.lean import lean
 from kesdeploy.cli.refusing import Refused, refused
 
 HELP = """A working, proven MinIO with server-side encryption (MinIO + KES + a KMS), on Podman or Docker.
@@ -87,7 +88,7 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 def main() -> None:
     """The whole program. Exits as the contract says."""
     try:
-        code = app(prog_name="kesdeploy", standalone_mode=False)
+        code = lean(app, sys.argv[1:])(prog_name="kesdeploy", standalone_mode=False)
     except (Refused, typer.Abort) as error:
         code = refused(error)
     sys.exit(code)
