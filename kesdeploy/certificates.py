@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import ssl
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -49,7 +47,7 @@ def shown(wish: Wish, name: str) -> Result:
     each = known[name]
     each.info()  # CertificateError for what is none
     pem = each.file.read_bytes()
-    data = {"deployment": home.name, **_row(each, clock()), "sha256": _fingerprint(pem), "pem": pem.decode()}
+    data = {"deployment": home.name, **_row(each, clock()), "sha256": pki.fingerprint(pem), "pem": pem.decode()}
     return Result("certs show", data)
 
 
@@ -82,12 +80,6 @@ def _row(each: Held, now: datetime) -> dict[str, Any]:
         "identity": info.identity if each.kind == "identity" else "",
         "more": more,
     }
-
-
-def _fingerprint(pem: bytes) -> str:
-    """Of the first certificate, as browsers and openssl show it."""
-    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pki.split(pem)[0].decode())).hexdigest().upper()
-    return ":".join(digest[place : place + 2] for place in range(0, len(digest), 2))
 
 
 # --- import
@@ -166,7 +158,7 @@ def trust(wish: Wish, out: Path | None, *, force: bool = False) -> Result:
     data = {
         "deployment": home.name,
         "ca": target.ca,
-        "sha256": _fingerprint(pem),
+        "sha256": pki.fingerprint(pem),
         "for": target.url,
         "https": spec.https,
         "out": str(out or ""),

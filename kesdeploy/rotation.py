@@ -78,11 +78,17 @@ def rotate_ca(wish: Wish, report: Reporter) -> Result:
         _refuse_expired_ca(deployment)
         wanted = choosing.desired(deployment, choosing.recorded(deployment))
         before = _served(deployment, wanted)
+        there = home.read("ca/ca.crt")
+        # Where this was begun before, the old one is the second.
+        old = pki.fingerprint(pki.split(there)[-1]) if there else ""
         _trust_both(deployment, wanted)
         apply.apply(_rotated(deployment, wanted, set()), deployment)
         with report.step("the old CA is trusted no more"):
             _drop_the_old(deployment, wanted)
-        return _result(deployment, wanted, before)
+        result = _result(deployment, wanted, before)
+        new = home.read("ca/ca.crt") or b""
+        ca = {"file": str(home.ca_cert), "sha256": pki.fingerprint(new), "before": old}
+        return replace(result, data={**result.data, "ca": ca})
 
 
 def _refuse_expired_ca(deployment: Deployment) -> None:

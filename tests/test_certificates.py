@@ -304,8 +304,11 @@ def test_a_new_ca_of_which_only_the_key_was_written_is_made_again(here):
     up()
     old = here.home.ca_cert.read_bytes()
     here.home.write("ca/ca.key", pki.Authority.create("killed just then", here.now).key_pem)
-    rotation.rotate_ca(Wish("rotate-certs", "fs", timeout=1, new_keys=True), Silent())
-    assert pki.split(here.home.ca_cert.read_bytes()) != pki.split(old)
+    done = rotation.rotate_ca(Wish("rotate-certs", "fs", timeout=1, new_keys=True), Silent())
+    new = here.home.ca_cert.read_bytes()
+    assert pki.split(new) != pki.split(old)
+    ca = {"file": str(here.home.ca_cert), "sha256": pki.fingerprint(new), "before": pki.fingerprint(old)}
+    assert done.data["ca"] == ca
     assert problems() == []
     assert up().data["changes"] == []
 

@@ -20,6 +20,7 @@ from kesdeploy.pki import (
     LeafRequest,
     Usage,
     describe,
+    fingerprint,
     identity,
     reason_to_reissue,
     reason_to_replace,
@@ -39,6 +40,13 @@ def test_openssl_verifies_our_chain_strictly(tmp_path):
         (tmp_path / "leaf.pem").write_bytes(CA.issue(request, NOW).cert_pem)
         args = ("-x509_strict", "-purpose", purpose, "-CAfile", tmp_path / "ca.pem", tmp_path / "leaf.pem")
         assert b": OK" in _openssl("verify", *args)
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="the openssl command is missing")
+def test_a_fingerprint_is_openssls_of_the_first_one():
+    others = Authority.create("another", NOW).cert_pem
+    said = _openssl("x509", "-noout", "-fingerprint", "-sha256", stdin=CA.cert_pem).decode().strip()
+    assert fingerprint(CA.cert_pem + others) == said.partition("=")[2]
 
 
 def test_the_authority_says_what_an_authority_must():

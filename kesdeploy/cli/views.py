@@ -148,6 +148,10 @@ def rotated(data: Data) -> Iterable[Block]:
         yield Item("note", f"{name} does not run: it reads its certificate when it starts")
     yield from _checks(data["checks"], quiet=True)
     yield Item("ok", f"{len(rows)} renewed and served" if rows else "nothing to renew")
+    if ca := data.get("ca"):
+        trust = f"kesdeploy certs trust -n {data['deployment']}"
+        yield Item("note", f"the CA is another one: whoever trusted it needs {ca['file']} ({trust})")
+        yield Text(f"SHA-256  {ca['sha256']}")
 
 
 def imported(data: Data) -> Iterable[Block]:

@@ -9,7 +9,7 @@ from kesdeploy.pki.fitness import covers, refuse_unfit
 from kesdeploy.pki.identity import api_key_of, identity, key_of, new_api_key
 from kesdeploy.pki.inspection import CertificateInfo, describe, reason_to_reissue, reason_to_replace
 from kesdeploy.pki.pair import server_pair
-from kesdeploy.pki.pem import split
+from kesdeploy.pki.pem import fingerprint, split
 
 __all__ = [
     "Authority",
@@ -20,6 +20,7 @@ __all__ = [
     "api_key_of",
     "covers",
     "describe",
+    "fingerprint",
     "identity",
     "key_of",
     "new_api_key",

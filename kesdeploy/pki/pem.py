@@ -32,6 +32,13 @@ def split(pem: bytes) -> tuple[bytes, ...]:
         raise CertificateError("This is not a certificate in PEM", because=_first_line(error)) from error
 
 
+def fingerprint(pem: bytes) -> str:
+    """SHA-256 of the first certificate, as browsers and openssl show it. Raises CertificateError."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    return load_certificate(pem).fingerprint(SHA256()).hex(":").upper()
+
+
 def load_key(pem: bytes) -> PrivateKeyTypes:
     """An unencrypted private key: PKCS#8, PKCS#1 or SEC1. Raises CertificateError."""
     from cryptography.hazmat.primitives.serialization import load_pem_private_key

@@ -98,6 +98,11 @@ def test_a_new_ca_restarts_minio_once(cli: Cli) -> None:
     assert now["kes-server"] == started["kes-server"]
     assert now["minio-server"] != started["minio-server"]
     trusted = cli.read("ca/ca.crt")
+    assert (
+        done["ca"]["sha256"]
+        == cli("certs", "show", "ca", "-n", cli.name, "--json").data["sha256"]
+        != done["ca"]["before"]
+    )
     assert trusted.count("BEGIN CERTIFICATE") == 1
     assert trusted != ca
     for part, old in before.items():
