@@ -210,7 +210,7 @@ def confirm_destroy(
     told = _told_lost(home, save)
     if not yes and not console.interactive:
         raise DataProtected(f"destroy needs --yes: {told}", hint=destroying(home.name, save, remote_keys))
-    if home.exists:
+    if home.ours:
         console.note(told)
     if not yes:
         save = save or _offered(home, console)
