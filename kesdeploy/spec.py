@@ -175,12 +175,19 @@ def enough_memory(value: object) -> object:
     return value
 
 
+def processors(value: object) -> object:
+    """The same value, unless it only counts as a number."""
+    if isinstance(value, bool):
+        raise ValueError("a number of processors is needed, as in 1.5")  # noqa: TRY004 - pydantic reports this one
+    return value
+
+
 class Limit(Section):
     """The most that a container may use."""
 
     memory: Annotated[str, BeforeValidator(enough_memory)] | None = None
     """As in 512MiB or 2GiB. A container that wants more is ended by the kernel, and started again."""
-    cpus: Annotated[float, Field(ge=0.01, le=1024, strict=False)] | None = None
+    cpus: Annotated[float, BeforeValidator(processors), Field(ge=0.01, le=1024)] | None = None
     """As in 1.5: a container that wants more is slowed down."""
 
 

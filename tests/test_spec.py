@@ -325,3 +325,26 @@ def test_a_keystore_may_complain_of_the_rest():
         "key_name: no 'x', please",
         "minio.buckets.1.key: no 'x', please",
     ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ({"memory": "2G"}, "limits.minio.memory: a size is a whole number and a unit"),
+        ({"memory": 2}, "limits.minio.memory: a size is a whole number and a unit"),
+        ({"memory": "63MiB"}, "limits.minio.memory: none of these servers starts with less than 64MiB"),
+        ({"cpus": True}, "limits.minio.cpus: a number of processors is needed"),
+        ({"cpus": 0}, "limits.minio.cpus: "),
+        ({"cpus": ".nan"}, "limits.minio.cpus: "),
+        ({"memroy": "1GiB"}, "limits.minio.memroy: unknown key; did you mean 'memory'"),
+    ],
+)
+def test_a_limit_that_is_none(limit, words):
+    with pytest.raises(SpecError) as refused:
+        load("name: demo\nkeystore: {fs: {}}\n", {"limits": {"minio": limit}}, FIELDS)
+    assert [problem.message for problem in refused.value.problems if problem.message.startswith(words)]
+
+
+def test_a_limit_as_it_is_typed():
+    spec = load("name: demo\nkeystore: {fs: {}}\n", {"limits.minio.cpus": "1.5", "limits.minio.memory": "1GiB"}, FIELDS)
+    assert (spec.limits.minio.cpus, spec.limits.minio.memory) == (1.5, "1GiB")
