@@ -187,7 +187,7 @@ def _nothing_left(home: Home) -> Iterator[None]:
 
 
 def _caution(deployment: Deployment) -> None:
-    for text in cautions(deployment.spec):
+    for text in (*cautions(deployment.spec), *topology.limits.idle(deployment.spec)):
         deployment.report.warn(text)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy import __version__
 from kesdeploy.engines.choose import open_engine
-from kesdeploy.errors import ImageError
+from kesdeploy.errors import ImageError, UsageError
 from kesdeploy.image_store import opened
 from kesdeploy.local_images import here
 from kesdeploy.result import Result
@@ -32,7 +32,9 @@ _PIECE = 1 << 20
 
 
 def save(choice: str, name: str, archive: Path, components: Sequence[str], report: Reporter) -> Result:
-    """Everything that a deployment needs, as far as it is here; what is missing is told."""
+    """Everything that a deployment needs, as far as it is here; what is missing is told. UsageError: there already."""
+    if archive.exists():
+        raise UsageError(f"{archive} is there already", hint=f"another name, or: rm {archive}")
     with opened(choice, name) as store:
         chosen = store.chosen(components)
         found = {component: _named(store, component) for component in chosen}

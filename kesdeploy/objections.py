@@ -34,6 +34,7 @@ _NEVER: dict[object, str] = {
 _PLAIN: dict[str, str] = {
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number is needed here"),
     **dict.fromkeys(("bool_type", "bool_parsing"), "true or false is needed here"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number is needed here"),
     "less_than_equal": "{le} at the most",
     "greater_than_equal": "{ge} at the least",
 }

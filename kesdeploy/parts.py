@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import explain, services
+from kesdeploy import explain, services, topology
 from kesdeploy.deploy import endpoints
+from kesdeploy.deployment import COMPONENT
 from kesdeploy.errors import Problem
 
 if TYPE_CHECKING:
@@ -32,16 +33,25 @@ def rows(deployment: Deployment, names: list[str], problems: list[Problem]) -> l
 
 
 def _unsteady(deployment: Deployment, container: Container, up: str) -> tuple[Problem, ...]:
-    """Why it was restarted a moment ago, as it will be again; nothing where its last words are not known."""
+    """Why it was restarted, as it will be again; nothing where that is not known."""
     uptime = _seconds_since(container.started_at, deployment.now)
-    if not container.restarts or uptime is None or uptime > _YOUNG:
+    if not container.restarts or uptime is None:
         return ()
-    known = explain.advice(services.last_words(deployment, container.name), deployment.name)
+    last = services.last_words(deployment, container.name) if uptime <= _YOUNG else ""
     words = f"{container.name} was restarted {container.restarts} times"
+    if last and (known := explain.advice(last, deployment.name)):
+        return (Problem("warning", f"{words}: {known.line}. That means: {known.cause}", f"{up}; {known.next}"),)
+    component = container.labels.get(COMPONENT, "")
+    if not (most := topology.limits.memory(deployment.spec, component)):
+        return ()
+    # Who is ended for that leaves no last words.
+    cause = f"its memory is limited to {most}, and the kernel ends what wants more"
     return (
-        (Problem("warning", f"{words}: {known.line}. That means: {known.cause}", f"{up}; {known.next}"),)
-        if known
-        else ()
+        Problem(
+            "warning",
+            f"{words}; {cause}",
+            f"if that was it: {up} --set limits.{topology.limits.part(component)}.memory=…",
+        ),
     )
 
 

@@ -183,6 +183,7 @@ def _result(deployment: Deployment, wanted: tuple[Resource, ...], before: Mappin
         ],
         "kept": [asdict(served) for name, served in after.items() if name not in changed],
         "stopped": [c.name for c in containers if not c.running],
+        "runs": runs,
         "checks": [asdict(c) for c in checks],
     }
     return Result("rotate-certs", data, problems=failed, ok=not failed, exit_code=7 if failed else 0)

@@ -29,7 +29,7 @@ from kesdeploy.objections import SECRET, did_you_mean, objections, quoted
 from kesdeploy.references import reference
 from kesdeploy.section import Duration, Section
 from kesdeploy.server_certificate import ServerCertificate
-from kesdeploy.sizes import in_bytes
+from kesdeploy.sizes import PATTERN, in_bytes
 from kesdeploy.sources import SecretSource
 from kesdeploy.yamltext import parse, write
 
@@ -185,7 +185,7 @@ def processors(value: object) -> object:
 class Limit(Section):
     """The most that a container may use."""
 
-    memory: Annotated[str, BeforeValidator(enough_memory)] | None = None
+    memory: Annotated[str, BeforeValidator(enough_memory), Field(json_schema_extra={"pattern": PATTERN})] | None = None
     """As in 512MiB or 2GiB. A container that wants more is ended by the kernel, and started again."""
     cpus: Annotated[float, BeforeValidator(processors), Field(ge=0.01, le=1024)] | None = None
     """As in 1.5: a container that wants more is slowed down."""

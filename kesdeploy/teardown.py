@@ -160,6 +160,7 @@ def save(home: Home, archive: Path) -> None:
     """A plain tar (0600) of what must be kept to read the data again: not of the data. UsageError when it fails."""
     try:
         with open(archive, "xb", opener=_private) as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
+            tar.add(home.root, arcname=home.root.name, recursive=False)
             for name in KEPT:
                 if home.path(name).exists():
                     tar.add(home.path(name), arcname=f"{home.root.name}/{name}")

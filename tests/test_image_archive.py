@@ -11,7 +11,7 @@ from memory_engine import ArchivingEngine
 from kesdeploy import image_archive, image_store
 from kesdeploy.catalogue import catalogue, digest_of
 from kesdeploy.engines import Image
-from kesdeploy.errors import ImageError
+from kesdeploy.errors import ImageError, UsageError
 from kesdeploy.references import by_digest
 from kesdeploy.report import Silent
 
@@ -49,6 +49,7 @@ def saved(store, tmp_path) -> Path:
 
 def test_all_that_is_needed_and_here_goes_in_and_comes_back(store, saved):
     report = Heard()
+    saved.unlink()
     result = image_archive.save("auto", "", saved, (), report)
     assert (result.data["images"], result.data["missing"]) == ([KES, MINIO], ["mc"])
     assert report.said == [f"not here, and so not in {saved}: mc; kesdeploy images pull first"]
@@ -59,8 +60,15 @@ def test_all_that_is_needed_and_here_goes_in_and_comes_back(store, saved):
     assert set(store.calls) == {("close",)}
 
 
-def test_some_alone(store, saved):
-    assert image_archive.save("auto", "", saved, ["minio"], Silent()).data["images"] == [MINIO]
+def test_what_is_there_already_stays(store, saved):
+    before = saved.read_bytes()
+    with pytest.raises(UsageError, match="is there already"):
+        image_archive.save("auto", "", saved, (), Silent())
+    assert saved.read_bytes() == before
+
+
+def test_some_alone(store, saved, tmp_path):
+    assert image_archive.save("auto", "", tmp_path / "x.tar", ["minio"], Silent()).data["images"] == [MINIO]
 
 
 def test_what_is_here_by_digest_alone_gets_its_name(store, tmp_path):

@@ -122,6 +122,7 @@ def test_the_archive_is_private_and_holds_keys_but_no_data(here, tmp_path):
     assert archive.stat().st_mode & 0o777 == 0o600
     with tarfile.open(archive) as tar:
         names = set(tar.getnames())
+        assert tar.getmember(here.home.root.name).mode == 0o700
     root = "minio-kes-fs"
     assert {f"{root}/secrets/root-password", f"{root}/ca/ca.key", f"{root}/kes/key", f"{root}/state.json"} <= names
     assert not any(name.startswith(f"{root}/minio") for name in names)

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kesdeploy import filled, keystores, spec, topology
-from kesdeploy.errors import UsageError
 from kesdeploy.resources import Container, File, Resource
 
 if TYPE_CHECKING:
@@ -373,10 +372,11 @@ def test_a_limit_is_that_of_its_container(product):
     assert limits == {"vault": (2**28, 0.5), "server": (None, None)}
 
 
-def test_a_limit_of_nobody_is_refused():
-    with pytest.raises(UsageError, match=r"limits\.vault: this deployment has no such container") as refused:
-        topology.desired(spec_of(limits__vault__memory="1GiB"), SITE)
-    assert refused.value.because == "it has kes, minio"
+def test_a_limit_of_nobody_changes_nothing_and_is_told():
+    wanted = spec_of(limits__vault__memory="1GiB", limits__kes__cpus=1)
+    assert topology.desired(wanted, SITE) == topology.desired(spec_of(limits__kes__cpus=1), SITE)
+    assert topology.limits.idle(wanted) == ("limits.vault limits nothing: this deployment runs none",)
+    assert topology.limits.idle(spec_of(VAULT, limits__vault__memory="1GiB")) == ()
 
 
 def test_the_usual_restart_policy_leaves_what_runs_as_it_is():

@@ -33,7 +33,7 @@ class Flags:
     console_port: o.ConsolePort = None
     kes_port: o.KesPort = None
     vault_port: o.VaultPort = None
-    port_offset: o.PortOffset = 0
+    port_offset: o.PortOffset = None
     key_name: o.KeyName = ""
     adopt_key: o.AdoptKey = False
     bucket: o.Bucket = None
@@ -67,7 +67,8 @@ class Flags:
 
     def _ports(self) -> dict[str, int]:
         """An offset moves all of them; a port that is given by itself stands over it."""
-        moved = {name: base + self.port_offset for name, base in BASE_PORTS.items()} if self.port_offset else {}
+        offset = self.port_offset
+        moved = {} if offset is None else {name: base + offset for name, base in BASE_PORTS.items()}
         given = {name: port for name in BASE_PORTS if (port := getattr(self, name)) is not None}
         return {f"network.{name}": port for name, port in (moved | given).items()}
 

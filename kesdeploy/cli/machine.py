@@ -24,7 +24,7 @@ def doctor(
     undo: Annotated[bool, typer.Option("--undo", help="Take back what --fix wrote.")] = False,
     report: o.Report = None,
     name: o.ThatDeployment = "",
-    port_offset: o.PortOffset = 0,
+    port_offset: o.PortOffset = None,
     engine: o.Engine = "auto",
     yes: o.Yes = False,
     json: o.Json = False,
@@ -35,6 +35,6 @@ def doctor(
     def work(console: Console) -> Result:
         from kesdeploy.checkup import Where, checkup
 
-        return checkup(console, Where(name, port_offset, engine), fix=fix, undo=undo, yes=yes, report=report)
+        return checkup(console, Where(name, port_offset or 0, engine), fix=fix, undo=undo, yes=yes, report=report)
 
     run("doctor", work, views.examined, json=json, verbose=verbose)

@@ -146,8 +146,9 @@ def rotated(data: Data) -> Iterable[Block]:
             yield Text(f"{kept['name']}: kept, {lasts}")
     for name in data["stopped"]:
         yield Item("note", f"{name} does not run: it reads its certificate when it starts")
-    yield from _checks(data["checks"], quiet=True)
-    yield Item("ok", f"{len(rows)} renewed and served" if rows else "nothing to renew")
+    yield from _checks(data["checks"], quiet=True) if data["checks"] else ()
+    served = "renewed" if data["stopped"] or not data["runs"] else "renewed and served"
+    yield Item("ok", f"{len(rows)} {served}" if rows else "nothing to renew")
     if ca := data.get("ca"):
         trust = f"kesdeploy certs trust -n {data['deployment']}"
         yield Item("note", f"the CA is another one: whoever trusted it needs {ca['file']} ({trust})")

@@ -41,7 +41,12 @@ def listens(path: str) -> bool:
 
 
 class Companion:
-    """A process that serves a private Unix socket; it ends with `close`, and by itself when we are killed."""
+    """A process that serves a private Unix socket; it ends with `close`, and by itself when we are killed.
+
+    cwd: the folder it runs in; None for ours.
+    """
+
+    cwd: str | None = None
 
     def __init__(self) -> None:
         self.folder = _private_folder()
@@ -94,7 +99,9 @@ class Companion:
 
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C is for us, and must not tear a request that is under way.
-        return subprocess.Popen(self.argv(), stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
+        return subprocess.Popen(
+            self.argv(), stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self.cwd, start_new_session=True
+        )
 
     def _await(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -124,7 +131,12 @@ class Companion:
 
 
 class OwnService(Companion):
-    """`podman system service`, 31 ms from start to first answer."""
+    """`podman system service`, 31 ms from start to first answer.
+
+    Who watches over a container stays in that folder, and cannot start it again once it is gone.
+    """
+
+    cwd = "/"
 
     def argv(self) -> tuple[str, ...]:
         return ("podman", "system", "service", f"--time={IDLE_SECONDS}", self.url)

@@ -45,6 +45,8 @@ def test_flags_are_paths_of_the_spec():
 
 
 def test_an_offset_moves_all_ports_and_a_port_stands_over_it():
+    assert Flags(port_offset=0).overrides()["network.s3_port"] == 9000
+    assert "network.s3_port" not in Flags().overrides()
     found = Flags(s3_port=1234, port_offset=100).overrides()
     assert found == {
         "network.s3_port": 1234,

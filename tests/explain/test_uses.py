@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from core_fixtures import World, world
+from core_fixtures import World, spec_of, world
 
 from kesdeploy import services
 from kesdeploy.complaint import known
@@ -113,3 +113,18 @@ def test_status_tells_why_one_is_restarted_again_and_again(up, restarts, age, to
     rows(up.deployment, [KES], problems)
     assert [p.code for p in problems] == (["warning"] if told else [])
     assert all(p.message.startswith(f"{KES} was restarted 5 times: Error: kesconf: no keystore") for p in problems)
+
+
+@pytest.mark.parametrize(("most", "told"), [("64MiB", True), (None, False)])
+def test_status_tells_of_a_limit_where_one_was_restarted_without_a_word(tmp_path, monkeypatch, most, told):
+    from kesdeploy.parts import rows
+
+    limited = world(tmp_path, monkeypatch, spec_of(limits__kes={"memory": most}))
+    limited.up()
+    began = (limited.now - timedelta(hours=1)).isoformat()
+    limited.engine._containers[KES] = replace(limited.engine._containers[KES], restarts=3, started_at=began)
+    problems: list = []
+    rows(limited.deployment, [KES], problems)
+    words = f"{KES} was restarted 3 times; its memory is limited to 64MiB, and the kernel ends what wants more"
+    assert [p.message for p in problems] == ([words] if told else [])
+    assert all(p.hint == "if that was it: kesdeploy up -n fs --set limits.kes.memory=…" for p in problems)

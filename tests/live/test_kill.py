@@ -140,6 +140,23 @@ def test_a_crash_is_mended_by_the_restart_policy(running: Cli, objects: Objects,
     fault(what, "while all runs", seen="some seconds without S3", repair=how, objects=objects)
 
 
+def test_a_crash_is_mended_where_the_folder_is_gone_that_up_was_typed_in(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.chdir(gone)
+        cli.up()
+    gone.rmdir()
+    first = process_of(cli.container("minio-server"))
+    os.kill(first, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while process_of(cli.container("minio-server")) in (0, first):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def services_of(pid: int) -> list[int]:
     """The Podman services that a kesdeploy started for itself."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
