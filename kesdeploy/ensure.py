@@ -253,15 +253,13 @@ def check_fingerprint(deployment: Deployment, key: str) -> None:
 
 def _kept(path: Path, key: str) -> tuple[bytes, str]:
     """The ciphertext of a fingerprint, and the digest of what it opens to. DataProtected when the file is damaged."""
-    text = ""
     try:
-        text = path.read_text()
-        document = json.loads(text)
+        document = json.loads(path.read_bytes())
         return base64.b64decode(document["ciphertext"], validate=True), document["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataProtected(
             f"the fingerprint of the key {key!r} is damaged, so nobody can tell whether it is the right key",
-            because=f"{path} " + ("does not hold what kesdeploy wrote" if text.strip() else "is empty"),
+            because=f"{path} does not hold what kesdeploy wrote",
             hint=f"put {path.name} back from your copy of secrets/",
         ) from error
 

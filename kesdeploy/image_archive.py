@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import tarfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import __version__
@@ -19,7 +20,7 @@ from kesdeploy.local_images import here
 from kesdeploy.result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from kesdeploy.engines import Image
@@ -44,11 +45,22 @@ def save(choice: str, name: str, archive: Path, components: Sequence[str], repor
         missing = [component for component in chosen if component not in there]
         if missing:
             report.warn(f"not here, and so not in {archive}: {', '.join(missing)}; kesdeploy images pull first")
-        with report.step(f"Writing {archive}"):
-            store.engine.save(tuple(dict.fromkeys(reference for reference, _ in there.values())), archive)
-            _add_sums(archive, [_entry(component, *pair) for component, pair in there.items()])
+        with report.step(f"Writing {archive}"), _whole(archive) as half:
+            store.engine.save(tuple(dict.fromkeys(reference for reference, _ in there.values())), half)
+            _add_sums(half, [_entry(component, *pair) for component, pair in there.items()])
         images = [reference for reference, _ in there.values()]
         return Result("images save", {"file": str(archive), "images": images, "missing": missing, "checked": True})
+
+
+@contextmanager
+def _whole(archive: Path) -> Iterator[Path]:
+    """A file beside it, that gets its name once all is in it: half of one could be taken for the whole."""
+    half = archive.with_name(f".{archive.name}.half")
+    try:
+        yield half
+        half.replace(archive)
+    finally:
+        half.unlink(missing_ok=True)
 
 
 def _named(store: Store, component: str) -> tuple[str, Image] | None:

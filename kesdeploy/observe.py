@@ -83,7 +83,8 @@ def _secret(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -
     if not kept.strip():
         path = deployment.home.secret(resource.body.name)
         raise StateError(
-            f"{path} is empty", hint=f"put it back from your copy of secrets/; or: rm {path}, and it is made anew"
+            f"{path} is empty",
+            hint=f"put it back from your copy of secrets/; or, unless it is a Vault's: rm {path}, and it is made anew",
         )
     source = resource.body.source
     return Seen(reason="its source holds another value" if source and given.changed(source, kept) else "")

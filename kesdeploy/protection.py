@@ -100,7 +100,7 @@ def gone(deployment: Deployment) -> DataProtected | None:
 
     A KES that runs may answer out of its cache for minutes, which hides it.
     """
-    return _gone(deployment, f"kesdeploy verify -n {deployment.name}. {_RESCUE.format(name=deployment.name)}")
+    return _gone(deployment, f"kesdeploy verify -n {deployment.name}", f". {_RESCUE.format(name=deployment.name)}")
 
 
 def refuse_gone(deployment: Deployment) -> None:
@@ -115,16 +115,19 @@ def refuse_gone_key(deployment: Deployment, key: str) -> None:
         raise lost
 
 
-def _gone(deployment: Deployment, after: str) -> DataProtected | None:
-    """`after`: what comes once it is back."""
+def _gone(deployment: Deployment, after: str, rescue: str = "") -> DataProtected | None:
+    """`after`: what comes once it is back. `rescue`: what else there is, where it is one key of several."""
     path = deployment.keystore.lacks(deployment.work) if deployment.holds_data else ""
     if not path:
         return None
     key = PurePath(path).name if "/" in path.rstrip("/") else deployment.spec.key_name
+    there = deployment.home.path(path)
+    how, because = ("damaged", f"{there} does not hold it") if there.is_file() else ("gone", f"there is no {there}")
     return DataProtected(
-        f"{path} is gone, and the data of {deployment.name!r} can be read with nothing else",
-        because=f"there is no {deployment.home.path(path)}",
-        hint=f"{deployment.keystore.restore(deployment.spec, key)}; then: {after}",
+        f"{path} is {how}, and the data of {deployment.name!r} can be read with nothing else",
+        because=because,
+        hint=f"{deployment.keystore.restore(deployment.spec, key)}; then: {after}"
+        + (rescue if PurePath(path).name in guarded(deployment.home) else ""),
     )
 
 

@@ -67,6 +67,17 @@ def test_what_is_there_already_stays(store, saved):
     assert saved.read_bytes() == before
 
 
+def test_half_an_archive_never_has_its_name(store, tmp_path, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    store.known |= {r: Image(f"id-{r}", (r,), "", 1, "amd64", {}) for r in (KES, MINIO)}
+    monkeypatch.setattr(image_archive, "_add_sums", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        image_archive.save("auto", "", tmp_path / "x.tar", (), Silent())
+    assert not [path for path in tmp_path.iterdir() if "x.tar" in path.name]
+
+
 def test_some_alone(store, saved, tmp_path):
     assert image_archive.save("auto", "", tmp_path / "x.tar", ["minio"], Silent()).data["images"] == [MINIO]
 

@@ -56,6 +56,15 @@ def test_status_says_lost_while_kes_still_answers(here):
     assert problem.hint.startswith(BACK)
 
 
+def test_one_that_was_emptied_is_lost_too(here):
+    here.home.path(KEY).write_bytes(b"")
+    (problem,) = overview.status(Wish("status", "fs"), Silent()).problems
+    assert problem.message.startswith(f"{KEY} is damaged")
+    assert problem.hint.startswith(BACK)
+    with pytest.raises(DataProtected, match="is damaged"):
+        deploy.up(Wish("up", "fs", timeout=1), Silent())
+
+
 def test_status_names_the_cause_alone_once_kes_has_forgotten_it(here):
     here.store.wrong = "kms:KeyNotFound: key with given key ID does not exist"
     result = overview.status(Wish("status", "fs"), Silent())

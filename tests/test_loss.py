@@ -28,7 +28,7 @@ def here(tmp_path, monkeypatch) -> World:
 
 def data(here: World) -> None:
     here.home.make("minio/.minio.sys/config")
-    here.home.write(f"kes/{KEY}", b"")
+    here.home.write(f"kes/{KEY}", b"key")
 
 
 def lost(here: World) -> DataProtected:
@@ -259,5 +259,27 @@ def test_the_storage_of_a_vault_of_ours(tmp_path, monkeypatch):
     made.home.write_secret(f"fingerprint-{KEY}.json", json.dumps({}))
     assert vault.lacks(made.deployment.work) == "vault/"
     made.home.write("vault/raft/data", b"")
+    assert vault.lacks(made.deployment.work) == "secrets/vault-seal-key"
+    made.home.write_secret("vault-seal-key", "")
+    assert vault.lacks(made.deployment.work) == "secrets/vault-seal-key"
+    assert "config/vault-seal/key" in vault.restore(made.spec, "vault-seal-key")
+    made.home.write_secret("vault-seal-key", "AAAA")
     assert vault.lacks(made.deployment.work) == ""
+
+
+@pytest.mark.parametrize("damaged", [None, "", "{", "[]", "1", '{"keys": []}'])
+def test_the_unseal_keys_of_a_vault_of_ours(tmp_path, monkeypatch, damaged):
+    made = world(tmp_path, monkeypatch, spec_of(VAULT, keystore__vault__seal="shares"))
+    vault = keystores.of(made.spec)
+    made.home.write_secret(f"fingerprint-{KEY}.json", json.dumps({}))
+    made.home.write("vault/raft/data", b"")
+    if damaged is not None:
+        made.home.write_secret("vault-init.json", damaged)
+    assert vault.lacks(made.deployment.work) == "secrets/vault-init.json"
+    made.home.write_secret("vault-init.json", '{"keys": ["x"]}')
+    assert vault.lacks(made.deployment.work) == ""
+
+
+def test_the_home_of_a_vault_of_ours(tmp_path, monkeypatch):
+    made = world(tmp_path, monkeypatch, spec_of(VAULT))
     assert Home.of("vault").root == made.home.root

@@ -14,6 +14,7 @@ from kesdeploy.spec import KeystoreFields, Spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 KEYS = "kes"
 
@@ -86,7 +87,7 @@ class Fs:
     def lacks(self, work: Work) -> str:
         files = work.home.path("secrets").glob("fingerprint-*.json")
         keys = sorted(f"{KEYS}/{file.stem.removeprefix('fingerprint-')}" for file in files)
-        return next((key for key in keys if not work.home.path(key).exists()), "")
+        return next((key for key in keys if not _holds_a_key(work.home.path(key))), "")
 
     def instance(self, work: Work) -> str:  # noqa: ARG002
         return ""
@@ -96,3 +97,8 @@ class Fs:
 
     def state(self, work: Work) -> str:
         return "ok" if work.home.path(KEYS).is_dir() else "MISSING"
+
+
+def _holds_a_key(file: Path) -> bool:
+    """Whether it can: KES goes on with the copy in its memory where it was emptied, and then has none."""
+    return file.is_file() and file.stat().st_size > 0

@@ -173,7 +173,7 @@ def test_another_seal_key(put_back, monkeypatch):
     with pytest.raises(StartAgain) as stuck:
         VAULT.bootstrap(bao.work)
     assert isinstance(stuck.value.otherwise, DataProtected)
-    assert "nothing was changed" in stuck.value.otherwise.what
+    assert "cannot be read without it" in stuck.value.otherwise.what
     bao.stop()
 
 

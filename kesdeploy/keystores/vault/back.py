@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kesdeploy.errors import StateError
 from kesdeploy.keystores.vault import door, names, opening
 
 if TYPE_CHECKING:
@@ -14,11 +15,23 @@ STORAGE = "vault"
 
 
 def lacks(work: Work) -> str:
-    """The storage of a Vault of ours, where that is gone: an empty one in its place would only be in the way."""
+    """The storage of a Vault of ours, or what opens it, where that is gone: another one would only be in the way."""
     if not names.fields(work.spec).managed or not opening.holds_data(work):
         return ""
     folder = work.home.path(STORAGE)
-    return "" if folder.is_dir() and any(folder.iterdir()) else f"{STORAGE}/"
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return f"{STORAGE}/"
+    return _closed(work)
+
+
+def _closed(work: Work) -> str:
+    """What the Vault is unsealed with, where that is gone. One that is open hides it until its next start."""
+    if names.fields(work.spec).static:
+        return "" if (work.home.read_secret(names.SEAL_KEY) or "").strip() else f"secrets/{names.SEAL_KEY}"
+    try:
+        return "" if opening.kept(work).get("keys") else f"secrets/{names.INIT}"
+    except StateError:
+        return f"secrets/{names.INIT}"
 
 
 def instance(work: Work) -> str:
@@ -29,6 +42,8 @@ def instance(work: Work) -> str:
 
 def restore(spec: Spec, key: str) -> str:
     fields = names.fields(spec)
+    if fields.managed and key == names.SEAL_KEY:
+        return f"put secrets/{key} back from your copy, or from config/vault-seal/key, which is one"
     if fields.managed:
         return "put vault/ and secrets/ back, both from the same copy"
     where = names.under(names.prefix(spec), key)

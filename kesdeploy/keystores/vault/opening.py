@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy.clients.waiting import wait_until
-from kesdeploy.errors import DataProtected, ServiceError, UsageError
+from kesdeploy.errors import DataProtected, ServiceError, StateError, UsageError
 from kesdeploy.keystores.startover import StartAgain, StartOver
 from kesdeploy.keystores.vault import names
 
@@ -34,7 +34,12 @@ def opened(work: Work, vault: Vault) -> None:
 
 def kept(work: Work) -> dict[str, Any]:
     """What init answered: keys, and the root token until it is revoked. Empty while there is nothing."""
-    return dict(json.loads(work.home.read_secret(names.INIT) or "{}"))
+    text = work.home.read_secret(names.INIT)
+    try:
+        return dict(json.loads(text)) if text and text.strip() else {}
+    except (ValueError, TypeError, RecursionError) as error:
+        file = work.home.secret(names.INIT)
+        raise StateError(f"{file} is damaged", hint="put it back from your copy of secrets/") from error
 
 
 def keep(work: Work, answer: dict[str, Any]) -> None:
@@ -54,13 +59,14 @@ def same_kind(work: Work) -> None:
 
 def lost(work: Work, what: str, because: str = "") -> DataProtected | StartOver:
     """The error for a Vault that cannot be opened any more: made again only while nothing depends on it."""
+    up = f"kesdeploy up -n {work.spec.name}"
     if holds_data(work):
         return DataProtected(
-            f"{what}; the data here cannot be read without it, so nothing was changed",
+            f"{what}; the data here cannot be read without it",
             because=because,
-            hint=f"bring back {work.home.root}/secrets and {work.home.root}/vault as they were, then: kesdeploy up",
+            hint=f"bring back {work.home.root}/secrets and {work.home.root}/vault as they were, then: {up}",
         )
-    return StartOver(what, container=CONTAINER, folder="vault", because=because, hint="kesdeploy up")
+    return StartOver(what, container=CONTAINER, folder="vault", because=because, hint=up)
 
 
 def holds_data(work: Work) -> bool:
