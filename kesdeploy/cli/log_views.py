@@ -52,7 +52,7 @@ def audited(data: Data) -> Iterable[Block]:
     if data["events"]:
         yield Table(_HEADERS, [_cells(event) for event in data["events"]])
     else:
-        yield Text("No event that KES logged.")
+        yield Text("No event that KES logged, since its container was made.")
     for answer in data["explained"]:
         yield Item("warn", answer["cause"], [f"try: {answer['next']}"])
 

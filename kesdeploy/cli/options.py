@@ -40,7 +40,7 @@ Name = Annotated[
         "-n",
         "--name",
         callback=_named,
-        help="Which deployment (default: the only one).",
+        help="Which deployment (default: the only one; a new one is called as its KMS).",
         autocompletion=_deployments,
         show_default=False,
     ),

@@ -150,5 +150,6 @@ def client_context(ca: Path | None, pair: Pair | None) -> ssl.SSLContext:
             context.load_cert_chain(*pair, password="")
     except OSError as error:
         files = ", ".join(str(file) for file in (ca, *(pair or ())) if file)
-        raise CertificateError(f"One of {files} cannot be used", because=in_words(error)) from error
+        hint = "kesdeploy up -n NAME makes the deployment's own anew"
+        raise CertificateError(f"One of {files} cannot be used", because=in_words(error), hint=hint) from error
     return context

@@ -24,11 +24,12 @@ _OURS = {
     "MINIO_CONFIG_ENV_FILE": "kesdeploy writes MinIO's env file and mounts it",
     "MINIO_BROWSER_REDIRECT_URL": "kesdeploy sets the console's published address",
 }
+_OWN_KEY = "MinIO ends when a key of its own stands beside KES; copy what it encrypted over S3, from the old MinIO"
 _BROKEN = {
     "MINIO_KMS_KES_CA_PATH": "it is MINIO_KMS_KES_CAPATH; MinIO ignores this one and refuses KES's certificate",
     "MINIO_KMS_KES_ENCLAVE": "MinIO does not know this name; KES has no enclaves any more",
-    "MINIO_KMS_SECRET_KEY": "MinIO ends when a key of its own stands beside KES",
-    "MINIO_KMS_SECRET_KEY_FILE": "MinIO ends when a key of its own stands beside KES",
+    "MINIO_KMS_SECRET_KEY": _OWN_KEY,
+    "MINIO_KMS_SECRET_KEY_FILE": _OWN_KEY,
     "MINIO_KMS_MASTER_KEY": "MinIO does not know this name any more",
     "MINIO_SSE_MASTER_KEY": "MinIO does not know this name any more",
     "MINIO_SSE_AUTO_ENCRYPTION": "MinIO does not know this name: it is MINIO_KMS_AUTO_ENCRYPTION",

@@ -256,7 +256,7 @@ def test_the_audit_as_it_comes(audited, kesdeploy):
 
 
 def test_without_events_that_is_said(spoken, kesdeploy):
-    assert kesdeploy("logs", "--audit").stdout == "No event that KES logged.\n"
+    assert kesdeploy("logs", "--audit").stdout == "No event that KES logged, since its container was made.\n"
 
 
 def test_minio_audits_nothing(spoken, kesdeploy):
