@@ -69,22 +69,21 @@ def apply(plan: Plan, deployment: Deployment) -> None:
     todo = {change.address: change for change in plan.pending if change.resource}
     with ThreadPoolExecutor(WORKERS) as pool:
         try:
-            _run(todo, _all_needs(plan), deployment, pool)
+            _run(todo, plan, deployment, pool)
         except KeyboardInterrupt:
             deployment.cancelled.set()
             raise Interrupted("interrupted", hint="the same command continues where this one stopped") from None
 
 
-def _run(
-    todo: dict[str, Change], needs: Mapping[str, frozenset[str]], deployment: Deployment, pool: ThreadPoolExecutor
-) -> None:
+def _run(todo: dict[str, Change], plan: Plan, deployment: Deployment, pool: ThreadPoolExecutor) -> None:
+    needs, kept = _all_needs(plan), _kept_containers(plan)
     running: dict[Future[None], str] = {}
     error: BaseException | None = None
     while todo or running:
         if error is None:
             for change in _ready(todo, set(running.values()), needs):
                 del todo[change.address]
-                running[pool.submit(_step, deployment, change)] = change.address
+                running[pool.submit(_step, deployment, change, kept)] = change.address
         if not running:
             break
         finished, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -111,12 +110,20 @@ def _all_needs(plan: Plan) -> dict[str, frozenset[str]]:
     return found
 
 
-def _step(deployment: Deployment, change: Change) -> None:
+def _kept_containers(plan: Plan) -> dict[str, Container]:
+    kept = (change.resource for change in plan.changes if change.resource and change.verb is Verb.KEEP)
+    return {resource.address: resource.body for resource in kept if isinstance(resource.body, Container)}
+
+
+def _step(deployment: Deployment, change: Change, kept: Mapping[str, Container]) -> None:
     assert change.resource is not None
     if deployment.cancelled.is_set():
         raise KesdeployError("interrupted")
     told = title(change)
     with deployment.report.step(told) if told else nullcontext():
+        for need in change.resource.needs:
+            if need in kept:
+                containers.settle(deployment, kept[need])
         _DO[type(change.resource.body)](deployment, change.resource, change)
 
 

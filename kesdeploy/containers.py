@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kesdeploy import filled, gate, services
+from kesdeploy.clients.waiting import wait_until
 from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, Deployment
 from kesdeploy.engines import ContainerSpec, Mount, PodSpec
 from kesdeploy.errors import EngineError, Interrupted, ServiceError
@@ -36,6 +37,8 @@ POD_STOP_TIMEOUT = 10
 _AT_ONCE = ("minio",)
 # Seconds in which MinIO finds a KES again that was restarted: its next call or the one after.
 FINDS_KES = 15.0
+# Seconds in which what the engine started by itself should answer.
+SETTLES = 15.0
 # Seconds between two looks at a container that does not answer yet: the engine's answer costs what its start needs.
 _LOOK = 0.15
 
@@ -226,12 +229,26 @@ def wait_ready(deployment: Deployment, body: Container) -> None:
         time.sleep(0.02)
 
 
+def settle(deployment: Deployment, body: Container) -> None:
+    """Give one that runs already a moment to answer: its restart policy may have started it just now, as at boot.
+
+    One that does not is told by what needs it.
+    """
+    seconds = min(deployment.timeout, SETTLES)
+    with suppress(ServiceError):
+        wait_until(lambda: _ask(deployment, body), timeout=seconds, hopeless=deployment.cancelled.is_set)
+
+
 def _not_ready(deployment: Deployment, body: Container) -> ServiceError | None:
     try:
-        _READY.get(body.component, _keystore_answers)(deployment)
+        _ask(deployment, body)
     except ServiceError as error:
         return error
     return None
+
+
+def _ask(deployment: Deployment, body: Container) -> None:
+    _READY.get(body.component, _keystore_answers)(deployment)
 
 
 def _kes_ready(deployment: Deployment) -> None:

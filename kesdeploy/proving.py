@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 
 
 def wait_for_minio(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> None:
-    """A MinIO that went on while KES was made again needs a moment to find it."""
+    """A MinIO that went on while KES was made again needs a moment to find it; one that was just started, too."""
     pending = {change.address for change in plan.pending}
-    if topology.KES in pending and topology.MINIO not in pending:
-        _wait_for(deployment, wanted, topology.MINIO)
+    if topology.MINIO in pending:
+        return
+    if topology.KES in pending:
+        containers.wait_ready(deployment, _minio(wanted))
+    else:
+        containers.settle(deployment, _minio(wanted))
 
 
-def _wait_for(deployment: Deployment, wanted: tuple[Resource, ...], address: str) -> None:
-    body = next(r.body for r in wanted if r.address == address)
+def _minio(wanted: tuple[Resource, ...]) -> Container:
+    body = next(r.body for r in wanted if r.address == topology.MINIO)
     assert isinstance(body, Container)
-    containers.wait_ready(deployment, body)
+    return body
 
 
 def proved(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> tuple[Check, ...]:
@@ -65,4 +69,4 @@ def restart_kes(deployment: Deployment, wanted: tuple[Resource, ...]) -> None:
         # What does not find KES again is told by the checks.
         with suppress(ServiceError):
             brief = replace(deployment, timeout=min(deployment.timeout, containers.FINDS_KES))
-            _wait_for(brief, wanted, topology.MINIO)
+            containers.wait_ready(brief, _minio(wanted))

@@ -125,6 +125,24 @@ def _seen(here: World):
 # --- a whole deployment
 
 
+def test_a_kes_that_was_started_by_the_engine_just_now_is_waited_for(here):
+    here.up()
+    here.kes.silent = True
+    plan = here.plan()
+    assert plan.verb("container/kes-server") is Verb.KEEP
+    assert plan.verb("key/minio-backend-default-key") is Verb.CHECK
+    threading.Timer(0.2, lambda: setattr(here.kes, "silent", False)).start()
+    apply.apply(plan, here.deployment)
+    assert here.plan().empty
+
+
+def test_a_kes_that_runs_and_stays_silent_ends_the_run(here):
+    here.up()
+    here.kes.silent = True
+    with pytest.raises(KesdeployError, match="KES does not answer"):
+        here.up()
+
+
 def test_a_second_run_finds_nothing_to_do(here):
     assert not here.up().empty
     here.engine.calls.clear()
