@@ -6,6 +6,7 @@ import io
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tarfile
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 LOG_LINES = 2000
 _SECONDS = 15
+_COMMENT = re.compile(r"(^|(?<=\s))#.*$", re.MULTILINE)
 _NOBODY = "kesdeploy-nobody"
 _PACKAGES = (
     "podman",
@@ -78,6 +80,8 @@ def _clean(path: str, text: str, hidden: Hidden) -> str:
     if path.endswith(".json"):
         with suppress(ValueError):
             return _json(_cleaned(json.loads(text), hidden))
+    if path.endswith("kesdeploy.yaml"):
+        text = _COMMENT.sub("", text)  # people note anything there
     return hidden.text(blanked(hidden.text(text)))
 
 

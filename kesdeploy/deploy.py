@@ -21,6 +21,7 @@ from kesdeploy import (
     services,
     topology,
     validity,
+    yamledit,
 )
 from kesdeploy.cautions import cautions
 from kesdeploy.deployment import ADDRESS, Deployment
@@ -34,6 +35,7 @@ from kesdeploy.verify import Check, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from kesdeploy.engines import EngineInfo
     from kesdeploy.opening import Wish
@@ -57,7 +59,7 @@ def up(wish: Wish, report: Reporter) -> Result:
             clash.refuse_taken_ports(deployment, plan, wish.typed)
             _preflight(deployment, plan)
         before = home.read(SPEC_FILE)
-        record(deployment)
+        record(deployment, wish.config)
         if wish.config:
             report.note(f"the spec is kept in {home.spec}: from now on, that is the one to edit")
         if not deployment.spec.network.loopback:
@@ -197,11 +199,13 @@ def _guard(deployment: Deployment) -> None:
     protection.refuse(deployment)
 
 
-def record(deployment: Deployment) -> None:
-    """The spec and what was chosen, written only where it differs."""
-    text = deployment.spec.text().encode()
-    if deployment.home.read(SPEC_FILE) != text:
-        deployment.home.write(SPEC_FILE, text, 0o644)
+def record(deployment: Deployment, source: Path | None = None) -> None:
+    """The spec and what was chosen, written only where it differs. `source`: where its text is, if not here."""
+    home, wanted = deployment.home, deployment.spec.document()
+    there = (home.read(SPEC_FILE) or b"").decode(errors="replace")
+    text = yamledit.edited(source.read_text() if source else there, wanted)
+    if there != text:
+        home.write(SPEC_FILE, text.encode(), 0o644)
     engine, kms, state = deployment.engine.info(), deployment.spec.kms, deployment.state.value
     if (state.engine, state.engine_id, state.keystore) != (engine.name, engine.identity, kms):
         reason = state.engine_reason or _why(deployment, engine)

@@ -60,7 +60,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("spec", "report"),
     ("kes_section",),
     ("server_certificate",),
-    ("section", "kes_rules", "kes_routes", "kes_versions", "sources"),
+    ("yamledit", "section", "kes_rules", "kes_routes", "kes_versions", "sources"),
     ("objections", "yamltext", "durations", "sizes", "minio_rules", "names", "references", "variables"),
     ("explain", "explain.*"),
     ("xlmeta", "blanking", "paths"),

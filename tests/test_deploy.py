@@ -72,6 +72,33 @@ def test_an_up_without_flags_keeps_the_flags_of_the_first(here):
     assert result.data["key"] == "mine"
 
 
+COMMENTED = """\
+# Ask Anna first.
+name: fs
+keystore:
+  fs: {}
+network:
+  s3_port: 9100  # behind the proxy
+"""
+
+
+def test_what_the_user_wrote_into_the_spec_stays(here):
+    _up(here)
+    here.home.spec.write_text(COMMENTED)
+    _do("up")
+    written = COMMENTED.replace("name: fs", "version: 1\nname: fs")
+    assert here.home.spec.read_text() == written
+    _up(here, network__s3_port=9200)
+    assert here.home.spec.read_text() == written.replace("9100", "9200")
+
+
+def test_the_spec_that_is_kept_is_the_users_own(here, tmp_path):
+    given = tmp_path / "mine.yaml"
+    given.write_text(f"version: 1\n{COMMENTED}")
+    deploy.up(Wish("up", "fs", config=given, timeout=1), Silent())
+    assert here.home.spec.read_text() == given.read_text()
+
+
 @pytest.mark.parametrize(("moment", "left"), [("engine", False), ("ports", False), ("start", True)])
 def test_what_fails_before_anything_was_started_leaves_no_folder(here, monkeypatch, moment, left):
     if moment == "engine":

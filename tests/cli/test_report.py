@@ -27,7 +27,7 @@ def _planted(what: str) -> str:
 
 # Every place that a secret can be in, and how it gets there.
 PLACES = ("secrets", "json", "multi", "ca", "leaf", "fs-key", "spec", "spec-file", "spec-env", "env-file", "kes-config")
-LATER = ("log", "container-env", "own-env", "error")
+LATER = ("comment", "log", "container-env", "own-env", "error")
 
 
 @pytest.fixture
@@ -72,6 +72,7 @@ def planted(up, program, tmp_path, monkeypatch):
     monkeypatch.setenv("GIVEN_SOMEHOW", _planted("spec-env"))
     monkeypatch.setenv("VAULT_TOKEN", _planted("own-env"))
     spec = home.spec.read_text() + (
+        f"# was {_planted('comment')} before\n"
         f"minio:\n  root_password: {_planted('spec')}\n  environment:\n"
         f"    MINIO_X_SECRET: '@{file}'\n    MINIO_Y_TOKEN: env:GIVEN_SOMEHOW\n"
     )
