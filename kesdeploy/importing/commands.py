@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ENGINES = {"podman", "docker", "nerdctl"}
-_SHORT = {"-p": "--publish", "-v": "--volume", "-e": "--env", "-n": "--name", "-u": "--user", "-w": "--workdir"}
+_SHORT = {
+    "-p": "--publish",
+    "-v": "--volume",
+    "-e": "--env",
+    "-n": "--name",
+    "-u": "--user",
+    "-w": "--workdir",
+    "-m": "--memory",
+}
 # Options that stand alone; every other takes a value, unless it has it after a '='.
 _ALONE = {
     "--rm",
@@ -96,6 +104,9 @@ def _service(call: _Call, pod: _Call | None, where: str, base: Path) -> Service:
         env_files=tuple(resolved(base, path) for path in call.options.get("--env-file", [])),
         mounts=_mounts(call, base),
         ports=tuple(port for text in call.options.get("--publish", []) for port in published(text)),
+        memory=_one(call, "--memory"),
+        cpus=_one(call, "--cpus"),
+        restart=_one(call, "--restart"),
     )
     if pod is None:
         return service

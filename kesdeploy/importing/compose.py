@@ -29,7 +29,29 @@ def _service(name: str, body: Mapping[str, Any], where: str, base: Path) -> Serv
         env_files=tuple(resolved(base, path) for path in _paths(body.get("env_file"))),
         mounts=dict(_mounts(body.get("volumes"), base)),
         ports=tuple(_ports(body.get("ports"))),
+        memory=_limit(body, "mem_limit", "memory"),
+        cpus=_limit(body, "cpus", "cpus"),
+        restart=_restart(body.get("restart")),
     )
+
+
+def _limit(body: Mapping[str, Any], name: str, below: str) -> str:
+    """By its own name, or below `deploy.resources.limits`."""
+    if name in body:
+        return _scalar(body[name])
+    found: object = body
+    for part in ("deploy", "resources", "limits", below):
+        found = found.get(part) if isinstance(found, dict) else None
+    return _scalar(found)
+
+
+def _restart(given: object) -> str:
+    # YAML 1.1 reads `no` as false.
+    return "no" if given is False else _scalar(given)
+
+
+def _scalar(given: object) -> str:
+    return str(given) if isinstance(given, (str, int, float)) else ""
 
 
 def _words(given: object) -> tuple[str, ...]:

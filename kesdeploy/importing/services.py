@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy import kes_versions
 from kesdeploy.errors import UsageError
-from kesdeploy.importing.findings import Found, Remark
+from kesdeploy.importing.findings import Found, Remark, merged
+from kesdeploy.importing.limits import from_limits
 from kesdeploy.importing.minio import from_environment
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ class Service:
     env_files: tuple[str, ...] = ()
     mounts: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[tuple[str, int, int], ...] = ()
+    memory: str = ""
+    cpus: str = ""
+    restart: str = ""
+    """As they are written."""
 
     @property
     def component(self) -> str:
@@ -85,12 +90,12 @@ def from_service(service: Service) -> Found:
         settings["minio.drives"] = int(drives[1])
     if not service.component:
         remarks += (Remark("open", service.where, f"{service.name} is left out", "it is no KES, MinIO or Vault"),)
-    found = (
-        from_environment(service.environment, f"{service.where}: {service.name}")
-        if service.component == "minio"
-        else Found()
-    )
-    return Found({**settings, **found.settings}, found.secrets, (*remarks, *found.remarks))
+    found = [Found(settings, remarks=remarks)]
+    if service.component:
+        found.append(from_limits(service))
+    if service.component == "minio":
+        found.append(from_environment(service.environment, f"{service.where}: {service.name}"))
+    return merged(found)
 
 
 def _release(service: Service) -> tuple[dict[str, str], tuple[Remark, ...]]:
