@@ -17,6 +17,7 @@ from kesdeploy.errors import SpecError, UsageError, in_words
 from kesdeploy.importing import commands, compose
 from kesdeploy.importing.elsewhere import TAKEN, from_endpoint
 from kesdeploy.importing.findings import Found, Remark, merged
+from kesdeploy.importing.interpolation import interpolated
 from kesdeploy.importing.kes import from_kes_config
 from kesdeploy.importing.minio import from_environment
 from kesdeploy.importing.services import Service, from_service, undefined_variables
@@ -76,10 +77,17 @@ def _services(path: Path) -> tuple[Service, ...]:
     kind = _kind(text)
     found: tuple[Service, ...] = ()
     if kind == "compose":
-        found = compose.services(yamltext.parse(text, where=where), where, path.parent)
+        tree = interpolated(yamltext.parse(text, where=where), _beside(path))
+        found = compose.services(tree, where, path.parent)
     elif kind == "commands":
         found = commands.services(text, where, path.parent)
     return tuple(map(_with_files, found))
+
+
+def _beside(path: Path) -> dict[str, str]:
+    """The variables that a compose file takes from the `.env` beside it; those of a shell are told when they lack."""
+    file = path.with_name(".env")
+    return _variables(_text(file)) if file.is_file() else {}
 
 
 def _with_kes_elsewhere(found: Found, files: Iterable[Path], services: Mapping[Path, tuple[Service, ...]]) -> Found:

@@ -99,15 +99,20 @@ def _said(name: str, value: str, where: str) -> Iterator[Remark]:
             f"{PLAY} is gone",
             "it was a public KES whose root key everybody had: what was encrypted there was never secret",
         )
-    if name in ("MINIO_ROOT_PASSWORD", "MINIO_SECRET_KEY", "MINIO_ROOT_USER", "MINIO_ACCESS_KEY") and (
-        value in PUBLIC or is_placeholder(value)
-    ):
+    if _OLD.get(name, name) in ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"):
+        yield from _of_the_root(name, value, place)
+
+
+def _of_the_root(name: str, value: str, place: str) -> Iterator[Remark]:
+    if value in PUBLIC or is_placeholder(value):
         yield Remark(
             "changed",
             place,
             "is public knowledge" if value in PUBLIC else "is a tutorial's placeholder",
             "kesdeploy makes one of its own: kesdeploy env -n NAME --only console shows it",
         )
+    elif value.startswith("$") and _OLD.get(name, name) == "MINIO_ROOT_USER":
+        yield Remark("open", place, f"{value} is not set here", "say it: --set minio.root_user=VALUE; else one is made")
 
 
 def _together(variables: Mapping[str, str], where: str) -> Iterator[Remark]:
