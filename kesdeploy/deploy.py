@@ -264,6 +264,7 @@ def _up_result(deployment: Deployment, plan: Plan, checks: tuple[Check, ...]) ->
         "user": spec.minio.root_user or home.read_secret("root-user"),
         "password_file": str(home.secret("root-password")),
         "keep": [f"{folder}/" for folder in ("secrets", "ca", "kes", "vault") if home.path(folder).is_dir()],
+        "advisories": {name: [advisory.id for advisory in there] for name, there in flaws.found(deployment).items()},
         "checks": [asdict(check) for check in checks],
         **_plan_data(plan),
     }

@@ -50,6 +50,7 @@ def test_the_first_up_is_proven_and_says_how_to_log_in(here):
     assert data["endpoints"]["s3"] == "http://127.0.0.1:9000"
     assert data["keep"] == ["secrets/", "ca/", "kes/"]
     assert all(check["ok"] for check in data["checks"])
+    assert data["advisories"]["kes"] == ["CVE-2025-30204"]
     assert here.home.read_secret("root-password") not in str(data)
 
 
