@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 import signal
 import socket
@@ -65,6 +66,7 @@ class Bao:
         self.spec = spec_of(fields, free_port(), name)
         self.told = Told()
         self.process: subprocess.Popen[bytes] | None = None
+        self.locks_out = False
         self.cluster, self.mutual_port = free_port(), free_port()
 
     @property
@@ -91,6 +93,8 @@ class Bao:
         self._certificate(by_address["certificate/vault"])
         config = by_address["file/vault-config"]
         text = render(config.template, {**config.context, **here}) + self._more_listeners()
+        if self.locks_out:
+            text = re.sub(r"user_lockout .*?\n}\n", "", text, flags=re.DOTALL)
         self.home.write(config.path, text.encode())
         if seal := by_address.get("file/vault-seal-key"):
             if not self.home.read_secret(names.SEAL_KEY):

@@ -37,6 +37,12 @@ class User:
     def admin(self, method: str, path: str, body=None, namespace: str = ""):
         return self.bao.ask(method, path, self.bao.master, body, namespace)
 
+    def locks_out(self) -> None:
+        """As every Vault does that is not ours."""
+        self.bao.locks_out = True
+        self.bao.restart()
+        Vault().bootstrap(self.bao.work)
+
     def transit(self, key: str = "kes", **settings) -> str:
         """A transit key with these settings, the fields that say so."""
         if "transit/" not in self.admin("GET", "sys/mounts")["data"]:

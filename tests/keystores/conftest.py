@@ -23,6 +23,9 @@ def shared(request, tmp_path_factory):
 @pytest.fixture
 def bao(shared):
     """The same, as it should be at the start of each test."""
+    if shared.locks_out:
+        shared.locks_out = False
+        shared.stop()
     if shared.process is None:
         shared.start()
     shared.told.__init__()

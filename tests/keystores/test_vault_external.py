@@ -78,6 +78,31 @@ def test_wrong_secret_id(user):
     assert "00000000" not in f"{error.what}{error.because}{error.hint}"
 
 
+def test_to_look_on_and_on_locks_nobody_out(user):
+    fields = good(user)
+    user.locks_out()
+    work, right = user.work(fields), (user.folder / "secret-id").read_text()
+    Vault().bootstrap(work)
+    assert Vault().state(work) == "ok"
+    user.home.write_secret(names.SECRET_ID, "00000000-0000-0000-0000-000000000000")
+    assert [Vault().state(work) for _ in range(10)] == ["DENIED"] * 10
+    user.home.write_secret(names.SECRET_ID, right)
+    assert Vault().state(work) == "ok"
+
+
+def test_a_role_that_is_locked_is_told(user):
+    fields = good(user)
+    user.locks_out()
+    right = (user.folder / "secret-id").read_text()
+    for _ in range(5):
+        (user.folder / "secret-id").write_text("00000000-0000-0000-0000-000000000000")
+        refused(user, fields)
+    (user.folder / "secret-id").write_text(right)
+    error = refused(user, fields)
+    assert (error.status, error.because) == (403, "permission denied")
+    assert "vault read sys/locked-users" in error.hint
+
+
 def test_a_token_that_is_used_up_after_some_requests(user):
     """As Vault's own tutorial has it. KES notices nothing: it logs in anew only when a token's time is over."""
     fields = good(user)

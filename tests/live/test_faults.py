@@ -19,6 +19,7 @@ from objects import Objects
 
 from kesdeploy import pki
 from kesdeploy.clients.vault import Vault
+from kesdeploy.errors import ServiceError
 
 if TYPE_CHECKING:
     import subprocess
@@ -152,6 +153,10 @@ def test_kes_login_ended(cli: Cli, objects: Objects, fault: Recorder) -> None:
     vault = Vault(f"https://127.0.0.1:{cli.port + 3}", ca=cli.folder / "ca/ca.crt")
     vault.login_approle(cli.read("secrets/vault-operator-id"), cli.read("secrets/vault-operator-secret"))
     vault.role("kes").destroy(cli.read("secrets/vault-approle-secret"))
+    for _ in range(6):
+        # Any Vault but ours would lock the role now, and refuse the next secret id, too.
+        with pytest.raises(ServiceError, match="refuses the AppRole"):
+            vault.login_approle(cli.read("secrets/vault-approle-id"), "a wrong one")
     status = cli("status", "--json", expect=7)
     repaired(cli, objects)
     seen = f"`status`: {status.data['keystore']['state']}, exit 7"

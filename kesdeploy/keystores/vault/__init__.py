@@ -29,8 +29,11 @@ from kesdeploy.keystores.words import Habits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kesdeploy.keystores.vault.door import Login, ServiceAccount
     from kesdeploy.keystores.words import Contribution, Question, Site, Work
     from kesdeploy.spec import KeystoreFields, Spec
+
+_REFUSED: set[Login | ServiceAccount] = set()
 
 
 class Vault:
@@ -123,10 +126,17 @@ class Vault:
 
 
 def _inside(work: Work) -> str:
-    """How it is for KES, with what KES logs in with now."""
+    """How it is for KES, with what KES logs in with now.
+
+    A Vault of the user's that refused a login once is not asked again, as `status --watch` would every two seconds: the
+    fifth time locks the role, for whoever else has it (user_lockout).
+    """
     login = door.has(work)
-    entered = door.admits(work, login) if login else None
-    if entered is None:
+    if login is None or login in _REFUSED:
+        return "DENIED"
+    if (entered := door.admits(work, login)) is None:
+        if not names.fields(work.spec).managed:
+            _REFUSED.add(login)
         return "DENIED"
     try:
         return transit.ROTATED if transit.rotated(work, entered) else "ok"

@@ -76,7 +76,9 @@ def _login_hint(work: Work, error: ServiceError) -> str:
     if error.status == HTTPStatus.BAD_REQUEST:
         return f"a new secret id, without limits: vault write -f auth/{fields.approle.engine}/role/ROLE/secret-id"
     method, where = fields.login, names.login_namespace(work.spec) or "root"
-    return f"is it at {method.engine!r} in the namespace {where!r}? keystore.vault.{kind}.engine and .namespace"
+    place = f"is it at {method.engine!r} in the namespace {where!r}? keystore.vault.{kind}.engine and .namespace"
+    # Five refused logins (user_lockout), whose they are: then the right one is refused, too, in these very words.
+    return f"{place}; if so, was it locked, for 15 minutes? vault read sys/locked-users"
 
 
 def version(work: Work, vault: Vault) -> str:
