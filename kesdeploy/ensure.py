@@ -239,7 +239,7 @@ def check_fingerprint(deployment: Deployment, key: str) -> None:
 
     Raises DataProtected when it does not, ServiceError when KES cannot say.
     """
-    ciphertext, digest = _kept(fingerprint_file(deployment, key), key)
+    ciphertext, digest = fingerprints.sealed(deployment.home, key)
     kes = services.kes(deployment.spec, deployment.home, identity="minio")
     try:
         plaintext = kes.decrypt(key, ciphertext, FINGERPRINT_CONTEXT)
@@ -249,19 +249,6 @@ def check_fingerprint(deployment: Deployment, key: str) -> None:
         raise
     if hashlib.sha256(plaintext).hexdigest() != digest:
         raise loss.of(deployment, key, KesdeployError("it opens the fingerprint to something else"))
-
-
-def _kept(path: Path, key: str) -> tuple[bytes, str]:
-    """The ciphertext of a fingerprint, and the digest of what it opens to. DataProtected when the file is damaged."""
-    try:
-        document = json.loads(path.read_bytes())
-        return base64.b64decode(document["ciphertext"], validate=True), document["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataProtected(
-            f"the fingerprint of the key {key!r} is damaged, so nobody can tell whether it is the right key",
-            because=f"{path} does not hold what kesdeploy wrote",
-            hint=f"put {path.name} back from your copy of secrets/",
-        ) from error
 
 
 def ensure_bucket(deployment: Deployment, resource: Resource, _: Change) -> None:

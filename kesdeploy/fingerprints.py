@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import services
-from kesdeploy.errors import KesdeployError
+from kesdeploy.errors import DataProtected, KesdeployError
 from kesdeploy.home import write_private
 
 if TYPE_CHECKING:
@@ -37,6 +38,20 @@ class Origin:
 
 def file(home: Home, key: str) -> Path:
     return home.secret(f"fingerprint-{key}.json")
+
+
+def sealed(home: Home, key: str) -> tuple[bytes, str]:
+    """The ciphertext, and the digest (SHA-256, hex) of what it opens to. DataProtected when the file is damaged."""
+    path = file(home, key)
+    try:
+        document = json.loads(path.read_bytes())
+        return base64.b64decode(document["ciphertext"], validate=True), document["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataProtected(
+            f"the fingerprint of the key {key!r} is damaged, so nobody can tell whether it is the right key",
+            because=f"{path} does not hold what kesdeploy wrote",
+            hint=f"put {path.name} back from your copy of secrets/",
+        ) from error
 
 
 def kept(home: Home, key: str) -> Origin:

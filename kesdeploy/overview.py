@@ -11,6 +11,7 @@ from kesdeploy import (
     brought,
     choosing,
     explain,
+    fingerprints,
     handover,
     observe,
     opening,
@@ -29,6 +30,8 @@ from kesdeploy.plan import diff
 from kesdeploy.result import Result
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kesdeploy.deployment import Deployment
     from kesdeploy.report import Reporter
     from kesdeploy.resources import Resource
@@ -71,11 +74,21 @@ def _services(deployment: Deployment, problems: list[Problem]) -> dict[str, Any]
     """What KES and MinIO say of themselves. The clock is on this side: what a user waits for."""
     counted = _traffic(deployment)
     gone = protection.gone(deployment)
+    problems.extend(_damaged(deployment))
     keystore = _keystore(deployment, gone, problems)
     # What MinIO says of it follows from that.
     kms, took = _kms(deployment, [] if gone else problems)
     latency = {"keystore_ms": _latency(deployment), "kms_ms": took}
     return {"keystore": keystore, "kms": kms, "latency": latency, "traffic": counted}
+
+
+def _damaged(deployment: Deployment) -> Iterator[Problem]:
+    """Fingerprints that tell nothing any more: the next start of MinIO would be refused."""
+    for key in protection.guarded(deployment.home):
+        try:
+            fingerprints.sealed(deployment.home, key)
+        except DataProtected as error:
+            yield Problem(error.code, error.what, error.hint)
 
 
 def _unasked(deployment: Deployment) -> dict[str, Any]:

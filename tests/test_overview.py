@@ -159,3 +159,12 @@ def test_a_file_that_was_edited_by_hand_is_no_health(here):
     assert found.exit_code == 7
     assert "file/minio-env" in found.data["drift"]
     assert "file/minio-env" in found.problems[0].message
+
+
+@pytest.mark.parametrize("left", ["", "{", '{"ciphertext": "x", "sha256": ""}'])
+def test_a_fingerprint_that_tells_nothing_any_more_is_no_health(here, left):
+    here.home.secret("fingerprint-minio-backend-default-key.json").write_text(left)
+    (problem,) = _status().problems
+    assert problem.code == "data-protected"
+    assert "the fingerprint of the key 'minio-backend-default-key' is damaged" in problem.message
+    assert "from your copy of secrets/" in problem.hint
