@@ -11,11 +11,11 @@ from world import free_port, kes_config, start_kes
 pytestmark = pytest.mark.openbao
 
 
-@pytest.fixture(scope="module", params=["v1", "v2"])
+@pytest.fixture(scope="module")
 def vault(request, world):
     if binary() is None:
         pytest.skip("no OpenBao: pip install 'kesdeploy[openbao]'")
-    return Vault(world, request.param)
+    return Vault(world, getattr(request, "param", "v2"))
 
 
 def refused(world, **keystore):
@@ -36,6 +36,7 @@ def until(question, deadline=30.0):
         time.sleep(0.2)
 
 
+@pytest.mark.parametrize("vault", ["v1", "v2"], indirect=True)
 def test_a_keys_life_and_a_sealed_vault(world, vault):
     kes = start_kes(world, keystore=vault.keystore())
     ask = kes.ask
