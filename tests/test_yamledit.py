@@ -98,6 +98,85 @@ def test_a_truth_is_no_number():
     assert edited("a: 1\n", {"a": True}) == "a: true\n"
 
 
+COMMENTED = """\
+keystore: {fs: {}}  # for now
+# ---- the network ----
+network:
+  kes_port: 11373   # k
+
+# ---- images: stand-ins only ----
+images:
+   source: sandbox
+# ---- MinIO ----
+minio:
+  buckets:
+    # photos: for the family
+    - name: photos  # p
+    # docs: for the office, never delete
+    - name: docs    # d
+      key: one      # the key of docs
+    - {name: flow, mode: sse-kms}  # f
+# ---- signed: ops ----
+"""
+
+
+def changed(**values) -> dict:
+    found = tree(COMMENTED)
+    for path, value in values.items():
+        section, _, name = path.partition("__")
+        (found[section] if name else found)[name or section] = value
+    return found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "before", "after"),
+    [
+        (changed(network__vault_port=1), "# k\n", "# k\n  vault_port: 1\n"),
+        (changed(images__pull="never"), "sandbox\n", "sandbox\n   pull: never\n"),
+        (changed(keystore={"vault": {"seal": "shares"}}), "{fs: {}}", "{vault: {seal: shares}}"),
+        (changed(restart="always"), "# f\n", "# f\nrestart: always\n"),
+        (changed(minio__root_user="me"), "# f\n", "# f\n  root_user: me\n"),
+        (changed(network__kes_port=None), "11373", "null"),
+        (changed(network__kes_port="a: b"), "11373", "'a: b'"),
+    ],
+)
+def test_comments_stay_with_what_they_are_about(wanted, before, after):
+    for newline in ("\n", "\r\n"):
+        there, should = COMMENTED.replace("\n", newline), COMMENTED.replace(before, after).replace("\n", newline)
+        assert edited(there, wanted) == should
+        assert edited(there.removesuffix(newline), wanted).removesuffix(newline) == should.removesuffix(newline)
+
+
+@pytest.mark.parametrize(
+    ("names", "without", "within"),
+    [
+        (["docs", "flow"], ["    # photos: for the family\n", "    - name: photos  # p\n"], ""),
+        (["photos", "docs", "flow", "new"], [], "# f\n    - name: new\n"),
+        (["new", "photos", "docs", "flow"], [], "buckets:\n    - name: new\n    # photos"),
+        (["photos", "new", "docs", "flow"], [], "# p\n    - name: new\n    # docs"),
+    ],
+)
+def test_buckets_come_and_go_with_their_own_comments(names, without, within):
+    there = {bucket["name"]: bucket for bucket in tree(COMMENTED)["minio"]["buckets"]}
+    text = edited(COMMENTED, changed(minio__buckets=[there.get(name, {"name": name}) for name in names]))
+    assert within in text
+    left = COMMENTED
+    for line in without:
+        left = left.replace(line, "")
+    assert text.replace("    - name: new\n", "") == left
+
+
+def test_what_others_are_made_of_may_change():
+    """Anchors and merges: the meaning counts."""
+    text = "buckets:\n  - &b {name: docs, key: one}\n  - {<<: *b, name: photos}\n"
+    wanted = {"buckets": [{"name": "docs"}, {"name": "photos", "key": "one"}]}
+    assert tree(edited(text, wanted)) == wanted
+
+
+def test_a_text_of_comments_alone_stays_above():
+    assert edited("# to be filled in", {"name": "a"}) == "# to be filled in\nname: a\n"
+
+
 def test_every_line_of_the_full_sample_outlives_a_change():
     text = Path(__file__).parents[1].joinpath("samples/full.yaml").read_text()
     wanted = tree(text)

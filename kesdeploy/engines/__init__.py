@@ -234,7 +234,10 @@ class Engine(Protocol):
     def create(self, spec: ContainerSpec) -> None: ...
 
     def start(self, name: str) -> None:
-        """Start it, its pod's network first; PortTaken when a port of the pod is held by somebody else."""
+        """Start it, its pod's network first; one that was paused goes on.
+
+        Raises PortTaken when a port of the pod is held by somebody else.
+        """
 
     def stop(self, name: str, *, timeout: int) -> None:
         """SIGTERM, and SIGKILL after `timeout` seconds (3 at the least)."""

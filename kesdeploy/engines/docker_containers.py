@@ -70,7 +70,8 @@ class DockerContainers(DockerImages):
         self._settled(call, lambda: self.container(spec.name) is not None)
 
     def start(self, name: str) -> None:
-        call = Call(f"Container {name} cannot be started", "POST", f"/containers/{quote(name)}/start")
+        verb = "unpause" if self._is(name, "paused") else "start"
+        call = Call(f"Container {name} cannot be started", "POST", f"/containers/{quote(name)}/{verb}")
         try:
             self._settled(call, lambda: self._is(name, "running"))
         except Refused as refusal:

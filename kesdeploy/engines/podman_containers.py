@@ -69,10 +69,17 @@ class PodmanContainers(PodmanImages):
         return list(about["host"].get("cgroupControllers") or ())
 
     def start(self, name: str) -> None:
-        pod = (self._inspect(name) or {}).get("Pod")
-        if pod:
+        found = self._inspect(name) or {}
+        if found.get("State", {}).get("Status") == "paused":
+            self._go_on(name)
+            return
+        if pod := found.get("Pod"):
             self._start_network(f"Container {name}", pod)
         self._start(f"Container {name}", name)
+
+    def _go_on(self, name: str) -> None:
+        call = Call(f"Container {name} cannot go on", "POST", f"/containers/{quote(name)}/unpause")
+        self._settled(call, lambda: self._is(name, "running"))
 
     def _start_network(self, what: str, pod: str) -> None:
         # By itself, before any member: Podman 4 keeps its errors to itself when a member brings it up, and then holds
@@ -107,7 +114,13 @@ class PodmanContainers(PodmanImages):
         grace = max(timeout, LEAST_STOP)
         path = f"/containers/{quote(name)}/stop"
         call = Call(f"Container {name} cannot be stopped", "POST", path, {"timeout": grace}, timeout=grace + 30)
-        self._settled(call, lambda: self._is(name, "exited"))
+        try:
+            self._settled(call, lambda: self._is(name, "exited"))
+        except Refused:
+            if not self._is(name, "paused"):
+                raise
+            self._go_on(name)
+            self._settled(call, lambda: self._is(name, "exited"))
 
     def remove(self, name: str) -> None:
         query = {"force": True, "volumes": True, "timeout": LEAST_STOP}

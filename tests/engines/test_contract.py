@@ -198,6 +198,29 @@ def test_on_what_is_not_there_each_verb_raises(world: World, verb: str):
     assert name in error.value.what
 
 
+def test_one_that_was_paused_goes_on_and_ends(world: World):
+    world.make_pod()
+    name = world.run("a", ("/bin/sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done'))
+    argv = world.engine.run_args(name)
+    pause = (*argv[: argv.index("run")], "pause", name)
+    subprocess.run(pause, check=True, capture_output=True)
+    seen = world.engine.container(name)
+    assert seen is not None
+    assert (seen.state, seen.running) == ("paused", False)
+    world.engine.start(name)
+    seen = world.engine.container(name)
+    assert seen is not None
+    assert seen.running
+    for end in (
+        lambda: world.engine.stop(name, timeout=3),
+        lambda: world.engine.remove_pod(world.pod, stop_timeout=3),
+    ):
+        world.engine.start(name)
+        subprocess.run(pause, check=True, capture_output=True)
+        end()
+    assert world.engine.pod(world.pod) is None
+
+
 def test_a_signal_arrives(world: World):
     world.make_pod()
     script = 'trap "echo hup" HUP; trap "exit 3" TERM; echo ready; while :; do sleep 0.05; done'
