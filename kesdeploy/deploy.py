@@ -113,7 +113,8 @@ def stop(wish: Wish, report: Reporter) -> Result:
     """Containers only: MinIO, then KES, then the keystore."""
     home = opening.existing(wish)
     with opening.opened(wish, home, report) as deployment:
-        running = [c for c in deployment.engine.containers(deployment.labels) if c.running]
+        there = deployment.engine.containers(deployment.labels)
+        running = [c for c in there if c.running or c.state == "paused"]
         running.sort(key=lambda c: _stop_order(c.labels.get(ADDRESS, "")))
         for container in running:
             with report.step(f"stop {container.name}"):
@@ -201,11 +202,12 @@ def _guard(deployment: Deployment) -> None:
 
 def record(deployment: Deployment, source: Path | None = None) -> None:
     """The spec and what was chosen, written only where it differs. `source`: where its text is, if not here."""
-    home, wanted = deployment.home, deployment.spec.document()
-    there = (home.read(SPEC_FILE) or b"").decode(errors="replace")
-    text = yamledit.edited(source.read_text() if source else there, wanted)
+    home = deployment.home
+    there = home.read(SPEC_FILE)
+    before = opening.text(source) if source else (there or b"").decode(errors="replace")
+    text = yamledit.edited(before, deployment.spec.document()).encode()
     if there != text:
-        home.write(SPEC_FILE, text.encode(), 0o644)
+        home.write_spec(text)
     engine, kms, state = deployment.engine.info(), deployment.spec.kms, deployment.state.value
     if (state.engine, state.engine_id, state.keystore) != (engine.name, engine.identity, kms):
         reason = state.engine_reason or _why(deployment, engine)
@@ -225,7 +227,7 @@ def _kept_unless_refused(home: Home, before: bytes | None) -> Iterator[None]:
         yield
     except DataProtected:
         if before is not None:
-            home.write(SPEC_FILE, before, 0o644)
+            home.write_spec(before)
         raise
 
 

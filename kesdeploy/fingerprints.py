@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -44,9 +45,8 @@ def sealed(home: Home, key: str) -> tuple[bytes, str]:
     """The ciphertext, and the digest (SHA-256, hex) of what it opens to. DataProtected when the file is damaged."""
     path = file(home, key)
     try:
-        document = json.loads(path.read_bytes())
-        return base64.b64decode(document["ciphertext"], validate=True), document["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _parts(json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataProtected(
             f"the fingerprint of the key {key!r} is damaged, so nobody can tell whether it is the right key",
             because=f"{path} does not hold what kesdeploy wrote",
@@ -54,9 +54,16 @@ def sealed(home: Home, key: str) -> tuple[bytes, str]:
         ) from error
 
 
+def _parts(document: Mapping[str, str]) -> tuple[bytes, str]:
+    ciphertext, digest = base64.b64decode(document["ciphertext"], validate=True), document["sha256"]
+    if not ciphertext or len(bytes.fromhex(digest)) != hashlib.sha256().digest_size:
+        raise ValueError("a part is missing")
+    return ciphertext, digest
+
+
 def kept(home: Home, key: str) -> Origin:
     """As it was written; empty where there is none, or one that does not say."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         return Origin(**json.loads(file(home, key).read_bytes())["origin"])
     return Origin()
 

@@ -99,8 +99,19 @@ def tree(wish: Wish, home: Home) -> tuple[dict[str, Any], str]:
         if wish.config:
             raise UsageError(f"cannot read {path}", because="there is no such file", hint="kesdeploy init writes one")
         return {}, "the command line"
+    return yamltext.parse(text(path), where=str(path)), str(path)
+
+
+def text(path: Path) -> str:
+    """Of a spec. UsageError for what cannot be read, or not twice."""
+    if not path.is_file() and not path.is_dir():
+        because, hint = (
+            "it is no file: a spec is read more than once",
+            "put it into one: … > mine.yaml; --config mine.yaml",
+        )
+        raise UsageError(f"cannot read {path}", because=because, hint=hint)
     try:
-        return yamltext.parse(path.read_text(), where=str(path)), str(path)
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}", because=in_words(error)) from error
 

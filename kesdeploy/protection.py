@@ -166,7 +166,7 @@ def sandbox(deployment: Deployment) -> bool | None:
 
 def _said(fingerprint: Path, word: str) -> Any:
     """What a fingerprint says besides; None where it says nothing, or is damaged."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         return json.loads(fingerprint.read_bytes())[word]
     return None
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from core_fixtures import World, world
 
@@ -98,6 +100,26 @@ def test_the_spec_that_is_kept_is_the_users_own(here, tmp_path):
     given.write_text(f"version: 1\n{COMMENTED}")
     deploy.up(Wish("up", "fs", config=given, timeout=1), Silent())
     assert here.home.spec.read_text() == given.read_text()
+
+
+def test_a_spec_that_is_a_link_stays_one(here, tmp_path):
+    _up(here)
+    (theirs := tmp_path / "repository").mkdir(mode=0o755)
+    mine = here.home.spec.rename(theirs / "mine.yaml")
+    mine.write_text(f"version: 1\n{COMMENTED}")
+    mine.chmod(0o600)
+    here.home.spec.symlink_to(mine)
+    _up(here, network__s3_port=9200)
+    assert here.home.spec.is_symlink()
+    assert mine.read_text() == f"version: 1\n{COMMENTED}".replace("9100", "9200")
+    assert (mine.stat().st_mode & 0o777, theirs.stat().st_mode & 0o777) == (0o600, 0o755)
+
+
+def test_a_spec_that_can_be_read_once_only_is_refused(here, tmp_path):
+    os.mkfifo(pipe := tmp_path / "pipe")
+    with pytest.raises(UsageError, match="cannot read") as refused:
+        deploy.up(Wish("up", "fs", config=pipe, timeout=1), Silent())
+    assert "it is no file" in refused.value.because
 
 
 @pytest.mark.parametrize(("moment", "left"), [("engine", False), ("ports", False), ("start", True)])

@@ -161,7 +161,11 @@ def test_a_file_that_was_edited_by_hand_is_no_health(here):
     assert "file/minio-env" in found.problems[0].message
 
 
-@pytest.mark.parametrize("left", ["", "{", '{"ciphertext": "x", "sha256": ""}'])
+@pytest.mark.parametrize(
+    "left",
+    ["", "{", "[" * 100_000, '{"ciphertext": "x", "sha256": ""}', '{"ciphertext": "eA==", "sha256": null}'],
+    ids=["empty", "half", "deep", "damaged", "no digest"],
+)
 def test_a_fingerprint_that_tells_nothing_any_more_is_no_health(here, left):
     here.home.secret("fingerprint-minio-backend-default-key.json").write_text(left)
     (problem,) = _status().problems

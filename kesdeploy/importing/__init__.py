@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy import lacking, yamltext
 from kesdeploy.errors import SpecError, UsageError, in_words
-from kesdeploy.importing import commands, compose
+from kesdeploy.importing import commands, compose, interpolation
 from kesdeploy.importing.elsewhere import TAKEN, from_endpoint
 from kesdeploy.importing.findings import Found, Remark, merged
 from kesdeploy.importing.interpolation import interpolated
@@ -24,7 +24,7 @@ from kesdeploy.importing.services import Service, from_service, undefined_variab
 from kesdeploy.keystores import KEYSTORES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from kesdeploy.importing.kes import OnThisMachine
 
@@ -77,17 +77,18 @@ def _services(path: Path) -> tuple[Service, ...]:
     kind = _kind(text)
     found: tuple[Service, ...] = ()
     if kind == "compose":
-        tree = interpolated(yamltext.parse(text, where=where), _beside(path))
-        found = compose.services(tree, where, path.parent)
-    elif kind == "commands":
+        known = _beside(path)
+        found = compose.services(interpolated(yamltext.parse(text, where=where), known), where, path.parent, known)
+        return tuple(_with_files(service, interpolation.variables) for service in found)
+    if kind == "commands":
         found = commands.services(text, where, path.parent)
-    return tuple(map(_with_files, found))
+    return tuple(_with_files(service, _variables) for service in found)
 
 
 def _beside(path: Path) -> dict[str, str]:
     """The variables that a compose file takes from the `.env` beside it; those of a shell are told when they lack."""
     file = path.with_name(".env")
-    return _variables(_text(file)) if file.is_file() else {}
+    return interpolation.variables(_text(file)) if file.is_file() else {}
 
 
 def _with_kes_elsewhere(found: Found, files: Iterable[Path], services: Mapping[Path, tuple[Service, ...]]) -> Found:
@@ -148,12 +149,13 @@ def _of_kes(path: Path, service: Service | None, on_this_machine: OnThisMachine)
     yield from_kes_config(yamltext.parse(text, where=where), where, on_this_machine)
 
 
-def _with_files(service: Service) -> Service:
-    """With the variables of its env files, and of the one that MinIO reads itself."""
+def _with_files(service: Service, read: Callable[[str], dict[str, str]]) -> Service:
+    """With the variables of its env files, which `read` understands, and of the one that MinIO reads itself."""
     own = service.on_this_machine(service.environment.get("MINIO_CONFIG_ENV_FILE", ""))
     given: dict[str, str] = {}
-    for file in map(Path, (*service.env_files, *([own] if own else []))):
-        given |= _variables(_text(file)) if file.is_file() else {}
+    for file in map(Path, service.env_files):
+        given |= read(_text(file)) if file.is_file() else {}
+    given |= _variables(_text(Path(own))) if own and Path(own).is_file() else {}
     return replace(service, environment={**given, **service.environment})
 
 
@@ -202,8 +204,12 @@ def _usable(tree: dict[str, Any]) -> tuple[dict[str, Any], tuple[Remark, ...]]:
         before = len(remarks)
         for problem in lacking.wrong(tree, KEYSTORES) or _later(tree):
             path, _, why = problem.message.partition(": ")
-            if lacking.get(tree, path) is None or path in ("name", "keystore"):
+            if (there := lacking.get(tree, path)) is None or path in ("name", "keystore"):
                 continue
+            if isinstance(there, dict) and why.partition(": ")[0] in there:
+                # One of many goes, and the others stay.
+                name, _, why = why.partition(": ")
+                path = f"{path}.{name}"
             tree = _without(tree, path.split("."))
             remarks.append(Remark("open", path, "cannot be taken over as it is", why))
         if len(remarks) == before:

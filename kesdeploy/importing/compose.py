@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy.importing.services import Service, resolved
@@ -12,20 +13,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def services(tree: Mapping[str, Any], where: str, base: Path) -> tuple[Service, ...]:
-    """Every service; what is not understood of one is left out."""
+def services(
+    tree: Mapping[str, Any], where: str, base: Path, known: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Service, ...]:
+    """Every service; what is not understood of one is left out. known: the variables that compose passes on."""
     bodies = tree.get("services")
     named = bodies.items() if isinstance(bodies, dict) else ()
-    return tuple(_service(str(name), body if isinstance(body, dict) else {}, where, base) for name, body in named)
+    return tuple(
+        _service(str(name), body if isinstance(body, dict) else {}, where, base, known) for name, body in named
+    )
 
 
-def _service(name: str, body: Mapping[str, Any], where: str, base: Path) -> Service:
+def _service(name: str, body: Mapping[str, Any], where: str, base: Path, known: Mapping[str, str]) -> Service:
     return Service(
         name=name,
         where=where,
         image=str(body.get("image") or ""),
         command=(*_words(body.get("entrypoint")), *_words(body.get("command"))),
-        environment=_environment(body.get("environment")),
+        environment=_environment(body.get("environment"), known),
         env_files=tuple(resolved(base, path) for path in _paths(body.get("env_file"))),
         mounts=dict(_mounts(body.get("volumes"), base)),
         ports=tuple(_ports(body.get("ports"))),
@@ -63,11 +68,14 @@ def _words(given: object) -> tuple[str, ...]:
         return tuple(str(given).split())
 
 
-def _environment(given: object) -> dict[str, str]:
+def _environment(given: object, known: Mapping[str, str]) -> dict[str, str]:
+    """A name without a value is passed on, as `${NAME}` would be."""
     if isinstance(given, dict):
-        return {str(name): "" if value is None else str(value) for name, value in given.items()}
-    pairs = [str(item).partition("=") for item in given] if isinstance(given, list) else []
-    return {name: value for name, _, value in pairs}
+        pairs = [(str(name), value) for name, value in given.items()]
+    else:
+        split = [str(item).partition("=") for item in given] if isinstance(given, list) else []
+        pairs = [(name, value if equals else None) for name, equals, value in split]
+    return {name: known.get(name, f"${{{name}}}") if value is None else str(value) for name, value in pairs}
 
 
 def _paths(given: object) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy.importing.findings import Found, Remark
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 PLAY = "play.min.io"
 # Passwords of published tutorials, which everybody knows.
 PUBLIC = frozenset({"minioadmin", "minio123", "minio-secret-key-change-me", "password", "rootpassword", "changeme123"})
+_VARIABLE = re.compile(r"\$\{[A-Za-z_]\w*([:?+-][^{}]*)?\}")
 _OLD = {"MINIO_ACCESS_KEY": "MINIO_ROOT_USER", "MINIO_SECRET_KEY": "MINIO_ROOT_PASSWORD"}
 _OURS = {
     "MINIO_KMS_KES_ENDPOINT": "kesdeploy runs KES beside MinIO, and names it by its certificate",
@@ -49,7 +51,7 @@ def from_environment(variables: Mapping[str, str], where: str) -> Found:
         nobodys = value in PUBLIC or is_placeholder(value)
         if name == "MINIO_ROOT_USER" and not (nobodys or value.startswith("$")):
             settings["minio.root_user"] = value
-        elif name == "MINIO_ROOT_PASSWORD" and value and not nobodys:
+        elif name == "MINIO_ROOT_PASSWORD" and value and not nobodys and not _unset(value):
             secrets |= _password(value, settings)
         elif name == "MINIO_KMS_KES_KEY_NAME" and value:
             settings["key_name"] = value
@@ -65,6 +67,12 @@ def _is_a_knob(name: str, value: str) -> bool:
     """Whether it is a setting of MinIO's that a spec may repeat; what it may not is told when the spec is made."""
     told = name in _OURS or name in _BROKEN or name.startswith(("MINIO_KMS_", "MINIO_ROOT_"))
     return name.startswith("MINIO_") and bool(value) and not told and name != "MINIO_VOLUMES"
+
+
+def _unset(value: str) -> str:
+    """A variable that nobody here knows, amid a text; one that is all of it can be asked for when it is needed."""
+    found = _VARIABLE.search(value)
+    return found[0] if found and found[0] != value else ""
 
 
 def _password(value: str, settings: dict[str, Any]) -> dict[str, str]:
@@ -111,8 +119,11 @@ def _of_the_root(name: str, value: str, place: str) -> Iterator[Remark]:
             "is public knowledge" if value in PUBLIC else "is a tutorial's placeholder",
             "kesdeploy makes one of its own: kesdeploy env -n NAME --only console shows it",
         )
-    elif value.startswith("$") and _OLD.get(name, name) == "MINIO_ROOT_USER":
+    elif _OLD.get(name, name) == "MINIO_ROOT_USER" and value.startswith("$"):
         yield Remark("open", place, f"{value} is not set here", "say it: --set minio.root_user=VALUE; else one is made")
+    elif _OLD.get(name, name) == "MINIO_ROOT_PASSWORD" and (lacks := _unset(value)):
+        why = "say where it is: --set minio.root_password=@FILE; else one is made"
+        yield Remark("open", place, f"{lacks} is not set here", why)
 
 
 def _together(variables: Mapping[str, str], where: str) -> Iterator[Remark]:

@@ -397,3 +397,11 @@ def test_where_a_secret_would_be_read_is_no_secret():
     tree = {"keystore": {"vault": {"endpoint": "https://v:8200", "approle": {"id": "@~/id", "secret": "@bc-1"}}}}
     found = from_kes_config(tree, "x.yaml", lambda _: None)
     assert found.secrets == {"vault-approle-secret": "@bc-1"}
+
+
+def test_one_variable_that_no_spec_takes_leaves_the_others(tmp_path):
+    (file := tmp_path / "minio.env").write_text("MINIO_SITE_NAME=here\nMINIO_NOTIFY_REDIS_PASSWORD_A=hidden-well\n")
+    found = imported([file])
+    assert found.tree["minio"]["environment"] == {"MINIO_SITE_NAME": "here"}
+    assert "minio.environment.MINIO_NOTIFY_REDIS_PASSWORD_A" in [remark.where for remark in found.remarks]
+    assert "hidden-well" not in f"{found.tree}{found.remarks}"
