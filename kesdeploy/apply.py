@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from kesdeploy import containers, ensure, keys, protection
+from kesdeploy import containers, ensure, keys, protection, readiness
 from kesdeploy.errors import Interrupted, KesdeployError
 from kesdeploy.plan import Change, Plan, Verb
 from kesdeploy.resources import (
@@ -123,7 +123,7 @@ def _step(deployment: Deployment, change: Change, kept: Mapping[str, Container])
     with deployment.report.step(told) if told else nullcontext():
         for need in change.resource.needs:
             if need in kept:
-                containers.settle(deployment, kept[need])
+                readiness.settle(deployment, kept[need])
         _DO[type(change.resource.body)](deployment, change.resource, change)
 
 

@@ -1,6 +1,6 @@
-"""Pods and containers of a deployment: made, started, told to read again, and waited for.
+"""Pods and containers of a deployment: made, started, and told to read again.
 
-What has to be true before a service starts, and how one knows that it is ready, is here, per component.
+What has to be true before a service starts is here, per component.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kesdeploy import filled, gate, services
-from kesdeploy.clients.waiting import wait_until
+from kesdeploy import filled, gate, services, topology
 from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, Deployment
 from kesdeploy.engines import ContainerSpec, Mount, PodSpec
-from kesdeploy.errors import EngineError, Interrupted, ServiceError
+from kesdeploy.errors import EngineError, ServiceError
 from kesdeploy.keystores.startover import StartAgain, StartOver
 from kesdeploy.paths import seen_by_engine
 from kesdeploy.plan import Change, Verb
+from kesdeploy.readiness import wait_ready
 from kesdeploy.resources import Bootstrap, Container, Pod, Resource
 from kesdeploy.spec import RESTART
 
@@ -35,12 +35,6 @@ POD_STOP_TIMEOUT = 10
 # Asked to end, MinIO waits for no request, and tells whoever asks meanwhile to come again in a minute (`Retry-After` in
 # internal/http/server.go of 2025-04-22), which SDKs do. After a broken connection they come again at once.
 _AT_ONCE = ("minio",)
-# Seconds in which MinIO finds a KES again that was restarted: its next call or the one after.
-FINDS_KES = 15.0
-# Seconds in which what the engine started by itself should answer.
-SETTLES = 15.0
-# Seconds between two looks at a container that does not answer yet: the engine's answer costs what its start needs.
-_LOOK = 0.15
 
 
 def labels(deployment: Deployment, resource: Resource) -> dict[str, str]:
@@ -104,7 +98,7 @@ def _specified(deployment: Deployment, resource: Resource) -> ContainerSpec:
     assert isinstance(body, Container)
     return ContainerSpec(
         name=body.name,
-        pod=f"minio-kes-{deployment.name}",
+        pod=topology.pod_name(deployment.name),
         image=body.image,
         entrypoint=body.entrypoint,
         command=body.command,
@@ -171,7 +165,7 @@ class _Ended:
         self._looked = time.monotonic()
 
     def told(self) -> bool:
-        if time.monotonic() < self._looked + _LOOK:
+        if time.monotonic() < self._looked + services.LOOK:
             return False
         self._looked = time.monotonic()
         return bool(self.look())
@@ -205,64 +199,6 @@ def _start_over(deployment: Deployment, lost: StartOver) -> None:
         deployment.home.make(lost.folder)
         shutil.rmtree(aside)
         deployment.engine.start(container.name)
-
-
-def wait_ready(deployment: Deployment, body: Container) -> None:
-    """Until the service answers as it should; its own last words when it does not.
-
-    Raises ServiceError at once when the container does not stay up, and after the deployment's timeout otherwise.
-    """
-    looked = time.monotonic()
-    deadline = looked + deployment.timeout
-    before = deployment.engine.container(body.name)
-    while (error := _not_ready(deployment, body)) is not None:
-        if time.monotonic() > looked + _LOOK:
-            if dead := services.exited(deployment, body.name, before.restarts if before else 0):
-                raise dead
-            looked = time.monotonic()
-        if deployment.cancelled.is_set():
-            raise Interrupted("interrupted")
-        if looked > deadline:
-            because = f"{error.what}: {error.because}" if error.because else error.what
-            hint = f"kesdeploy logs -n {deployment.name} {body.component}"
-            raise ServiceError(f"{body.name} is not ready after {deployment.timeout:g} s", because=because, hint=hint)
-        time.sleep(0.02)
-
-
-def settle(deployment: Deployment, body: Container) -> None:
-    """Give one that runs already a moment to answer: its restart policy may have started it just now, as at boot.
-
-    One that does not is told by what needs it.
-    """
-    seconds = min(deployment.timeout, SETTLES)
-    with suppress(ServiceError):
-        wait_until(lambda: _ask(deployment, body), timeout=seconds, hopeless=deployment.cancelled.is_set)
-
-
-def _not_ready(deployment: Deployment, body: Container) -> ServiceError | None:
-    try:
-        _ask(deployment, body)
-    except ServiceError as error:
-        return error
-    return None
-
-
-def _ask(deployment: Deployment, body: Container) -> None:
-    _READY.get(body.component, _keystore_answers)(deployment)
-
-
-def _kes_ready(deployment: Deployment) -> None:
-    services.kes(deployment.spec, deployment.home, timeout=5).ready()
-
-
-def _keystore_answers(deployment: Deployment) -> None:
-    """Any other container is the keystore's own: sealed or empty is for its bootstrap, silence is not."""
-    if deployment.keystore.state(deployment.work) == "UNREACHABLE":
-        raise ServiceError("the keystore does not answer")
-
-
-def _minio_ready(deployment: Deployment) -> None:
-    services.minio(deployment.spec, deployment.home, timeout=5).ready()
 
 
 def reload(deployment: Deployment, resource: Resource) -> None:
@@ -309,4 +245,3 @@ def delete(deployment: Deployment, address: str) -> None:
 
 
 _BEFORE: dict[str, Callable[[Deployment], None]] = {"minio": gate.before_minio}
-_READY: dict[str, Callable[[Deployment], None]] = {"kes": _kes_ready, "minio": _minio_ready}

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 RELOADED = "Reloading configuration after SIGHUP signal completed"
 # Seconds until the signal is sent again: one that has just started may not have listened yet.
 AGAIN = 5.0
-# Seconds: for a restart policy to do its work, and between two looks, because the engine's answer costs.
-RESTARTS, _LOOK = 3.0, 0.15
+# Seconds for a restart policy to do its work.
+RESTARTS = 3.0
 REFUSED = ("Failed to reload server config", "Failed to update server configuration")
 
 
@@ -82,7 +82,7 @@ def forget_keys(deployment: Deployment) -> bool:
     looked = asked = time.monotonic()
     deadline = looked + deployment.timeout
     while len(answers := _answers(deployment, name)) <= len(before):
-        if time.monotonic() > looked + _LOOK:
+        if time.monotonic() > looked + services.LOOK:
             looked = time.monotonic()
             if found and _started(deployment, name) != found.started_at:
                 wait_until(services.kes(deployment.spec, deployment.home).ready, timeout=deployment.timeout)
@@ -122,7 +122,7 @@ def _started(deployment: Deployment, container: str) -> str:
         found = deployment.engine.container(container)
         return found.started_at if found else ""
 
-    return wait_until(since, timeout=RESTARTS, interval=_LOOK)
+    return wait_until(since, timeout=RESTARTS, interval=services.LOOK)
 
 
 def _answers(deployment: Deployment, container: str) -> list[str]:
@@ -151,7 +151,7 @@ def wait_served(deployment: Deployment, address: str) -> None:
     looked = time.monotonic()
     deadline = looked + deployment.timeout
     while (because := _not_served(deployment, part, issued)) is not None:
-        if time.monotonic() > looked + _LOOK:
+        if time.monotonic() > looked + services.LOOK:
             _started(deployment, f"{deployment.name}-{part}")
             looked = time.monotonic()
         if looked > deadline:

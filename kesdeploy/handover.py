@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kesdeploy import apply, choosing, containers, identities, observe, services, topology
+from kesdeploy import apply, choosing, containers, identities, observe, readiness, services, topology
 from kesdeploy.clients.waiting import wait_until
 from kesdeploy.errors import ServiceError
 from kesdeploy.plan import Plan, Verb, diff
@@ -65,7 +65,7 @@ def _see_minio_change(deployment: Deployment, wanted: tuple[Resource, ...], *, r
     if kes_side.certificates(deployment.spec) and not restarted:
         with deployment.report.step("restart KES: MinIO connects anew, as its new identity"):
             containers.restart(deployment, kes)
-            containers.wait_ready(deployment, minio)
+            readiness.wait_ready(deployment, minio)
     wait_until(lambda: _asks_as_new(deployment), timeout=deployment.timeout)
 
 

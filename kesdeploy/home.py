@@ -181,10 +181,7 @@ class Home:
     def write_spec(self, text: bytes) -> None:
         """With the mode that it has. Where it is a link, what that leads to: it may be of somebody's repository."""
         mode = self.spec.stat().st_mode & 0o777 if self.spec.is_file() else 0o644
-        if self.spec.is_symlink():
-            replace_file(self.spec.resolve(), text, mode)
-        else:
-            self.write(SPEC_FILE, text, mode)
+        write_private(self.spec.resolve(), text, mode)
 
     def sweep(self) -> None:
         """What a kill amid a write left: files of which only the lock's holder makes any."""
@@ -235,15 +232,9 @@ def _remove_empty(folder: Path) -> None:
 
 
 def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """As `replace_file`, in a folder that is made, and for its owner alone."""
-    with translated(path):
-        _private_folder(path.parent)
-    replace_file(path, data, mode)
-
-
-def replace_file(path: Path, data: bytes, mode: int) -> None:
     """Replace a file in one step; a crash or a full disk leaves the old one. StateError when it cannot be written."""
     with translated(path):
+        _private_folder(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:

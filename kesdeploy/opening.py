@@ -105,11 +105,8 @@ def tree(wish: Wish, home: Home) -> tuple[dict[str, Any], str]:
 def text(path: Path) -> str:
     """Of a spec. UsageError for what cannot be read, or not twice."""
     if not path.is_file() and not path.is_dir():
-        because, hint = (
-            "it is no file: a spec is read more than once",
-            "put it into one: … > mine.yaml; --config mine.yaml",
-        )
-        raise UsageError(f"cannot read {path}", because=because, hint=hint)
+        hint = "put it into one first: … > mine.yaml, then --config mine.yaml"
+        raise UsageError(f"cannot read {path}", because="it is no file, and a spec is read more than once", hint=hint)
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

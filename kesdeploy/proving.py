@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kesdeploy import apply, containers, topology
-from kesdeploy.errors import Problem, ServiceError, UsageError
+from kesdeploy import apply, containers, readiness, topology
+from kesdeploy.errors import Problem, UsageError
 from kesdeploy.plan import Plan, Seen, diff
 from kesdeploy.resources import Container, Resource
 from kesdeploy.verify import Check, NotEncrypted, proof, verify
@@ -23,9 +22,9 @@ def wait_for_minio(deployment: Deployment, wanted: tuple[Resource, ...], plan: P
     if topology.MINIO in pending:
         return
     if topology.KES in pending:
-        containers.wait_ready(deployment, _minio(wanted))
+        readiness.wait_ready(deployment, _minio(wanted))
     else:
-        containers.settle(deployment, _minio(wanted))
+        readiness.settle(deployment, _minio(wanted))
 
 
 def _minio(wanted: tuple[Resource, ...]) -> Container:
@@ -67,6 +66,4 @@ def restart_kes(deployment: Deployment, wanted: tuple[Resource, ...]) -> None:
     with deployment.report.step("restart KES"):
         containers.restart(deployment, kes)
         # What does not find KES again is told by the checks.
-        with suppress(ServiceError):
-            brief = replace(deployment, timeout=min(deployment.timeout, containers.FINDS_KES))
-            containers.wait_ready(brief, _minio(wanted))
+        readiness.settle(deployment, _minio(wanted))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from kesdeploy.spec import Spec
 
 REQUEST_TIMEOUT = 15.0
+# Seconds between two looks at a container that does not answer yet: the engine's answer costs what its start needs.
+LOOK = 0.15
 # By itself, or by SIGKILL or SIGTERM.
 _ENDED_AS_TOLD = (0, 137, 143)
 

@@ -17,3 +17,9 @@ def in_bytes(size: object) -> int:
     if total > _MOST:
         raise ValueError("a size is at most 1024TiB")
     return total
+
+
+def written(total: int) -> str:
+    """So many bytes in the largest unit that they fill; what is no whole KiB is rounded up."""
+    unit, factor = next((pair for pair in reversed(_UNITS.items()) if total and total % pair[1] == 0), ("KiB", 2**10))
+    return f"{-(-total // factor)}{unit}"

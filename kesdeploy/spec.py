@@ -24,12 +24,12 @@ from pydantic import (
 from kesdeploy import minio_rules, variables
 from kesdeploy.errors import Problem, SpecError
 from kesdeploy.kes_section import Kes, complaints, default_key
+from kesdeploy.limits_section import Limits
 from kesdeploy.names import host_name, root_user
 from kesdeploy.objections import SECRET, did_you_mean, objections, quoted
 from kesdeploy.references import reference
 from kesdeploy.section import Duration, Section
 from kesdeploy.server_certificate import ServerCertificate
-from kesdeploy.sizes import PATTERN, in_bytes
 from kesdeploy.sources import SecretSource
 from kesdeploy.yamltext import parse, write
 
@@ -37,7 +37,6 @@ __all__ = ["Duration", "Kes", "Section"]
 
 VERSION = 1
 DEFAULT_KEY = "minio-backend-default-key"
-LEAST_MEMORY = 64 * 2**20
 
 
 class KeystoreFields(Section):
@@ -166,37 +165,6 @@ class Minio(Section):
     buckets: tuple[Bucket, ...] = ()
     environment: Environment = Field(default_factory=dict)
     """Further variables of MinIO's. A secret among them is `@FILE` or `env:NAME`."""
-
-
-def enough_memory(value: object) -> object:
-    """The same value, once it is a size that a container can live with."""
-    if in_bytes(value) < LEAST_MEMORY:
-        raise ValueError("none of these servers starts with less than 64MiB")
-    return value
-
-
-def processors(value: object) -> object:
-    """The same value, unless it only counts as a number."""
-    if isinstance(value, bool):
-        raise ValueError("a number of processors is needed, as in 1.5")  # noqa: TRY004 - pydantic reports this one
-    return value
-
-
-class Limit(Section):
-    """The most that a container may use."""
-
-    memory: Annotated[str, BeforeValidator(enough_memory), Field(json_schema_extra={"pattern": PATTERN})] | None = None
-    """As in 512MiB or 2GiB. A container that wants more is ended by the kernel, and started again."""
-    cpus: Annotated[float, BeforeValidator(processors), Field(ge=0.01, le=1024)] | None = None
-    """As in 1.5: a container that wants more is slowed down."""
-
-
-class Limits(Section):
-    """By container; without any, the machine's."""
-
-    minio: Limit = Limit()
-    kes: Limit = Limit()
-    vault: Limit = Limit()
 
 
 class Spec(Section):

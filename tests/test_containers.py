@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from threading import Timer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +11,7 @@ from kesdeploy import containers, keystores
 from kesdeploy.clients.waiting import wait_until
 from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, FOLDER, LABEL
 from kesdeploy.engines import PodSpec
-from kesdeploy.errors import DataProtected, EngineError, Interrupted, ServiceError
+from kesdeploy.errors import DataProtected, EngineError, ServiceError
 from kesdeploy.keystores.startover import StartAgain, StartOver
 from kesdeploy.plan import Change, Verb
 from kesdeploy.resources import Bootstrap, Container, Resource
@@ -141,63 +140,6 @@ def test_delete_takes_only_what_is_ours(here):
     assert here.engine.container(KES)
     containers.delete(here.deployment, "pod/pod")
     assert here.engine.pod(POD) is None
-
-
-# --- ready, or why not
-
-
-def _waiting(here: World, timeout: float = 1) -> None:
-    containers.wait_ready(replace(here.deployment, timeout=timeout), _body(here, "container/minio-server"))
-
-
-def test_it_waits_until_it_answers(here):
-    here.store.silent = True
-    Timer(0.1, setattr, [here.store, "silent", False]).start()
-    begun = time.monotonic()
-    _waiting(here)
-    assert time.monotonic() - begun >= 0.09
-
-
-def test_one_that_died_is_an_error_at_once_with_its_last_words(here):
-    here.store.silent = True
-    here.engine.says(MINIO, "FATAL Unable to use the drive")
-    here.engine.dies(MINIO, 1)
-    begun = time.monotonic()
-    with pytest.raises(ServiceError, match="exit code 1") as raised:
-        _waiting(here, timeout=30)
-    assert time.monotonic() - begun < 2
-    assert raised.value.because == "FATAL Unable to use the drive"
-    assert raised.value.hint == "kesdeploy logs -n fs minio"
-
-
-def test_one_that_restarts_again_and_again_is_an_error(here):
-    here.store.silent = True
-    containers_ = here.engine._containers
-    Timer(0.05, lambda: containers_.update({MINIO: replace(containers_[MINIO], restarts=3)})).start()
-    with pytest.raises(ServiceError, match="does not stay up"):
-        _waiting(here, timeout=30)
-
-
-def test_one_that_is_gone_is_an_error(here):
-    here.store.silent = True
-    here.engine.remove(MINIO)
-    with pytest.raises(ServiceError, match="it is gone"):
-        _waiting(here)
-
-
-def test_silence_ends_after_the_timeout_with_what_was_answered(here):
-    here.store.silent = True
-    with pytest.raises(ServiceError, match="is not ready after") as raised:
-        _waiting(here, timeout=0.1)
-    assert "HTTP 503" in raised.value.because
-
-
-def test_an_interrupted_run_does_not_wait_on(here):
-    here.store.silent = True
-    deployment = here.deployment
-    deployment.cancelled.set()
-    with pytest.raises(Interrupted):
-        containers.wait_ready(deployment, _body(here, "container/minio-server"))
 
 
 # --- a keystore of ours that nobody can open

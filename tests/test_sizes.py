@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kesdeploy.sizes import in_bytes
+from kesdeploy.sizes import in_bytes, written
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,16 @@ def test_anything_is_a_size_or_refused(value):
         assert 0 <= in_bytes(value) <= 2**50
     except ValueError:
         return
+
+
+@given(st.integers(0, 2**50))
+def test_what_is_written_is_what_was_meant_rounded_up(total):
+    assert total <= in_bytes(written(total)) < total + 1024
+    assert written(in_bytes(written(total))) == written(total)
+
+
+@pytest.mark.parametrize(
+    ("total", "text"), [(0, "0KiB"), (1, "1KiB"), (2**20, "1MiB"), (1536 * 2**20, "1536MiB"), (2**40, "1TiB")]
+)
+def test_in_the_largest_unit_that_it_fills(total, text):
+    assert written(total) == text

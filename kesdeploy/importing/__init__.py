@@ -17,7 +17,6 @@ from kesdeploy.errors import SpecError, UsageError, in_words
 from kesdeploy.importing import commands, compose, interpolation
 from kesdeploy.importing.elsewhere import TAKEN, from_endpoint
 from kesdeploy.importing.findings import Found, Remark, merged
-from kesdeploy.importing.interpolation import interpolated
 from kesdeploy.importing.kes import from_kes_config
 from kesdeploy.importing.minio import from_environment
 from kesdeploy.importing.services import Service, from_service, undefined_variables
@@ -77,8 +76,7 @@ def _services(path: Path) -> tuple[Service, ...]:
     kind = _kind(text)
     found: tuple[Service, ...] = ()
     if kind == "compose":
-        known = _beside(path)
-        found = compose.services(interpolated(yamltext.parse(text, where=where), known), where, path.parent, known)
+        found = compose.services(yamltext.parse(text, where=where), where, path.parent, _beside(path))
         return tuple(_with_files(service, interpolation.variables) for service in found)
     if kind == "commands":
         found = commands.services(text, where, path.parent)

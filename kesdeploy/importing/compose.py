@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from kesdeploy.importing.interpolation import interpolated
 from kesdeploy.importing.services import Service, resolved
 
 if TYPE_CHECKING:
@@ -13,11 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def services(
-    tree: Mapping[str, Any], where: str, base: Path, known: Mapping[str, str] = MappingProxyType({})
-) -> tuple[Service, ...]:
-    """Every service; what is not understood of one is left out. known: the variables that compose passes on."""
-    bodies = tree.get("services")
+def services(tree: Mapping[str, Any], where: str, base: Path, known: Mapping[str, str]) -> tuple[Service, ...]:
+    """Every service; what is not understood of one is left out. known: variables and their values."""
+    bodies = interpolated(tree.get("services"), known)
     named = bodies.items() if isinstance(bodies, dict) else ()
     return tuple(
         _service(str(name), body if isinstance(body, dict) else {}, where, base, known) for name, body in named
@@ -75,7 +73,7 @@ def _environment(given: object, known: Mapping[str, str]) -> dict[str, str]:
     else:
         split = [str(item).partition("=") for item in given] if isinstance(given, list) else []
         pairs = [(name, value if equals else None) for name, equals, value in split]
-    return {name: known.get(name, f"${{{name}}}") if value is None else str(value) for name, value in pairs}
+    return {name: interpolated(f"${{{name}}}", known) if value is None else str(value) for name, value in pairs}
 
 
 def _paths(given: object) -> list[str]:

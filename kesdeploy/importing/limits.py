@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, get_args
 
 from kesdeploy.importing.findings import Found, Remark
+from kesdeploy.sizes import written
 from kesdeploy.spec import Restart
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 # As Docker reads sizes (go-units, RAMInBytes): powers of 1024, whatever the unit is called.
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?) ?(?:([kmgt])i?)?b?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-_UNITS = ((2**20, "MiB"), (2**10, "KiB"))
 _POLICIES = get_args(get_args(Restart)[0])
 
 
@@ -46,12 +46,9 @@ def _values(service: Service) -> Iterator[tuple[str, Any, str]]:
 
 
 def _size(text: str) -> str | None:
-    """As a spec has it; what is no whole number of its units is rounded up."""
-    if not (found := _SIZE.fullmatch(text)):
-        return None
-    size = int(float(found[1]) * 1024 ** _POWERS[(found[2] or "").lower()])
-    factor, unit = next((pair for pair in _UNITS if size % pair[0] == 0), _UNITS[-1])
-    return f"{-(-size // factor)}{unit}"
+    """As a spec has it."""
+    found = _SIZE.fullmatch(text)
+    return written(int(float(found[1]) * 1024 ** _POWERS[(found[2] or "").lower()])) if found else None
 
 
 def _number(text: str) -> float | None:

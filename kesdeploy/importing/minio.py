@@ -107,8 +107,8 @@ def _said(name: str, value: str, where: str) -> Iterator[Remark]:
             f"{PLAY} is gone",
             "it was a public KES whose root key everybody had: what was encrypted there was never secret",
         )
-    if _OLD.get(name, name) in ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"):
-        yield from _of_the_root(name, value, place)
+    if (root := _OLD.get(name, name)) in ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"):
+        yield from _of_the_root(root, value, place)
 
 
 def _of_the_root(name: str, value: str, place: str) -> Iterator[Remark]:
@@ -119,9 +119,9 @@ def _of_the_root(name: str, value: str, place: str) -> Iterator[Remark]:
             "is public knowledge" if value in PUBLIC else "is a tutorial's placeholder",
             "kesdeploy makes one of its own: kesdeploy env -n NAME --only console shows it",
         )
-    elif _OLD.get(name, name) == "MINIO_ROOT_USER" and value.startswith("$"):
+    elif name == "MINIO_ROOT_USER" and value.startswith("$"):
         yield Remark("open", place, f"{value} is not set here", "say it: --set minio.root_user=VALUE; else one is made")
-    elif _OLD.get(name, name) == "MINIO_ROOT_PASSWORD" and (lacks := _unset(value)):
+    elif name == "MINIO_ROOT_PASSWORD" and (lacks := _unset(value)):
         why = "say where it is: --set minio.root_password=@FILE; else one is made"
         yield Remark("open", place, f"{lacks} is not set here", why)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kesdeploy.limits_section import Limit, Limits
 from kesdeploy.resources import Container, Resource
 from kesdeploy.sizes import in_bytes
-from kesdeploy.spec import Limit, Limits
 from kesdeploy.topology.names import components
 
 if TYPE_CHECKING:

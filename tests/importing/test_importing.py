@@ -158,7 +158,7 @@ def test_a_kes_that_comes_along_is_not_elsewhere(files):
 def test_what_stands_in_the_environment_of_kes():
     environment = {"HTTPS_PROXY": "http://proxy.example.org:3128", "VAULT_SKIP_VERIFY": "true", "VAULT_AGENT_ADDR": "x"}
     bodies = {"kes": {"image": "minio/kes", "environment": environment}}
-    (service,) = compose.services({"services": bodies}, "compose.yaml", Path())
+    (service,) = compose.services({"services": bodies}, "compose.yaml", Path(), {})
     found = from_service(service)
     assert found.settings["kes.proxy"] == "http://proxy.example.org:3128"
     assert "believes any certificate" in remarks(found)
@@ -190,7 +190,7 @@ def test_clients_besides_minio_keep_their_policies():
     ],
 )
 def test_the_release_that_a_file_names_goes_on_where_it_can(tag, pinned, says):
-    (service,) = compose.services({"services": {"kes": {"image": f"minio/kes:{tag}"}}}, "compose.yaml", Path())
+    (service,) = compose.services({"services": {"kes": {"image": f"minio/kes:{tag}"}}}, "compose.yaml", Path(), {})
     found = from_service(service)
     assert found.settings.get("images.kes") == pinned
     assert (says in remarks(found)) if says else "KES 2025" not in remarks(found)
@@ -359,7 +359,7 @@ KEYS = st.sampled_from(["image", "command", "entrypoint", "environment", "env_fi
     st.dictionaries(st.sampled_from(["kes", "minio", "vault", "web"]), TREES | st.dictionaries(KEYS, TREES), max_size=3)
 )
 def test_no_compose_file_is_too_wild(bodies):
-    for service in compose.services({"services": bodies}, "compose.yaml", Path("/base")):
+    for service in compose.services({"services": bodies}, "compose.yaml", Path("/base"), {}):
         from_service(service)
 
 

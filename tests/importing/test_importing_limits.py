@@ -39,7 +39,7 @@ podman run -d --name minio --memory 2g --cpus=2 --restart on-failure quay.io/min
 
 def of(**values) -> tuple[dict, list[str]]:
     body = {"image": "minio/minio", **values}
-    (service,) = compose.services({"services": {"minio": body}}, "compose.yml", Path())
+    (service,) = compose.services({"services": {"minio": body}}, "compose.yml", Path(), {})
     found = from_limits(service)
     return dict(found.settings), [remark.what for remark in found.remarks]
 
@@ -49,7 +49,7 @@ def test_a_compose_file(tmp_path):
     found = imported([tmp_path / "compose.yml"])
     assert found.tree["limits"] == {
         "kes": {"cpus": 0.5, "memory": "512MiB"},
-        "minio": {"cpus": 1.5, "memory": "1024MiB"},
+        "minio": {"cpus": 1.5, "memory": "1GiB"},
     }
     assert found.tree["restart"] == "always"
     lacking.loaded({**found.tree, "name": "x", "keystore": {"fs": {}}}, KEYSTORES)
@@ -59,7 +59,7 @@ def test_commands():
     kes, minio = commands.services(COMMANDS, "run.sh", Path())
     assert from_limits(kes).settings == {"limits.kes.memory": "256MiB", "restart": "on-failure"}
     assert from_limits(minio).settings == {
-        "limits.minio.memory": "2048MiB",
+        "limits.minio.memory": "2GiB",
         "limits.minio.cpus": 2.0,
         "restart": "on-failure",
     }
@@ -72,8 +72,8 @@ def test_commands():
         ("512MB", "512MiB"),
         ("512MiB", "512MiB"),
         ("1.5g", "1536MiB"),
-        ("2T", "2097152MiB"),
-        (1073741824, "1024MiB"),
+        ("2T", "2TiB"),
+        (1073741824, "1GiB"),
         ("1000000000b", "976563KiB"),
         ("1500k", "1500KiB"),
     ],
