@@ -20,6 +20,7 @@ def in_bytes(size: object) -> int:
 
 
 def written(total: int) -> str:
-    """So many bytes in the largest unit that they fill; what is no whole KiB is rounded up."""
-    unit, factor = next((pair for pair in reversed(_UNITS.items()) if total and total % pair[1] == 0), ("KiB", 2**10))
-    return f"{-(-total // factor)}{unit}"
+    """So many bytes, rounded up to whole KiB, in the largest unit that they fill."""
+    whole = -(-total // _UNITS["KiB"]) * _UNITS["KiB"]
+    unit = next((unit for unit in reversed(_UNITS) if whole and whole % _UNITS[unit] == 0), "KiB")
+    return f"{whole // _UNITS[unit]}{unit}"

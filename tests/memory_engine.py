@@ -52,6 +52,9 @@ class MemoryEngine:
     def dies(self, name: str, code: int = 1) -> None:
         self._containers[name] = replace(self._containers[name], state="exited", exit_code=code)
 
+    def pauses(self, name: str) -> None:
+        self._containers[name] = replace(self._containers[name], state="paused")
+
     def breaks(self, pod: str) -> None:
         self._pods[pod] = replace(self._pods[pod], broken=True)
 

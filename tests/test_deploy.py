@@ -302,6 +302,12 @@ def test_stop_goes_from_minio_to_kes_and_start_back(here):
     assert starts[:3] == [("start", KES), ("signal", KES, "SIGHUP"), ("start", MINIO)]
 
 
+def test_what_was_paused_is_stopped_too(here):
+    _up(here)
+    here.engine.pauses(KES)
+    assert _do("stop").data["stopped"] == [MINIO, KES]
+
+
 def test_stop_twice_is_no_error(here):
     _up(here)
     _do("stop")

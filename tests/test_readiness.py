@@ -92,8 +92,10 @@ def test_one_that_the_engine_starts_again_is_given_time(here):
     assert time.monotonic() - begun >= 0.49
 
 
-def test_to_settle_has_an_end_and_no_error(here):
+@pytest.mark.parametrize(("timeout", "settles"), [(0.2, 15.0), (30, 0.2)])
+def test_to_settle_has_an_end_and_no_error(here, monkeypatch, timeout, settles):
+    monkeypatch.setattr(readiness, "SETTLES", settles)
     here.store.silent = True
     begun = time.monotonic()
-    readiness.settle(replace(here.deployment, timeout=0.2), _minio(here))
+    readiness.settle(replace(here.deployment, timeout=timeout), _minio(here))
     assert 0.1 < time.monotonic() - begun < 5
