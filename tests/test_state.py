@@ -327,3 +327,14 @@ def test_the_parent_is_a_file(tmp_path, monkeypatch):
     monkeypatch.setenv("KESDEPLOY_HOME", str(tmp_path / "file"))
     with pytest.raises(StateError), locked(Home.of("fs"), timeout=1, report=Silent(), command="x"):
         pass
+
+
+def test_a_folder_that_cannot_be_is_nobodys_lock(monkeypatch):
+    """The kernel's answer is that of a folder that was removed meanwhile; there, a second attempt helps."""
+    monkeypatch.setenv("KESDEPLOY_HOME", "/proc/nowhere")
+    with (
+        pytest.raises(StateError, match="cannot write /proc/nowhere") as refused,
+        locked(Home.of("fs"), timeout=0.2, report=Silent(), command="x"),
+    ):
+        pass
+    assert not isinstance(refused.value, Locked)
