@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -79,3 +80,13 @@ def run_here(*arguments: str, home: Path, stdin: str = "") -> Done:
         for number, handler in handlers.items():
             signal.signal(number, handler)
     return Done(arguments, code, out.getvalue(), err.getvalue())
+
+
+def listed(*argv: str) -> str:
+    """What an engine's command lists; asked again where it fails, as Podman's does when what it just met goes away."""
+    for _ in range(9):
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+        if done.returncode == 0:
+            return done.stdout
+        time.sleep(0.3)
+    raise AssertionError(f"{' '.join(argv)}: {done.stderr}")

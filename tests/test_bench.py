@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import listed
 
 BENCH = Path(__file__).parents[1] / "bench" / "up.py"
 NAME = f"bench-test-{os.getpid()}"
@@ -23,21 +24,12 @@ def argv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
 
 
 def left(folder: Path) -> list[str]:
-    names = subprocess.run(
-        ("podman", "ps", "--all", "--pod", "--format", "{{.Names}} {{.PodName}}"),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [line for line in names.stdout.splitlines() if NAME in line] + [
-        str(p) for p in folder.glob("kesdeploy-bench-*")
-    ]
+    names = listed("podman", "ps", "--all", "--pod", "--format", "{{.Names}} {{.PodName}}")
+    return [line for line in names.splitlines() if NAME in line] + [str(p) for p in folder.glob("kesdeploy-bench-*")]
 
 
 def pods() -> str:
-    return subprocess.run(
-        ("podman", "pod", "ps", "--format", "{{.Name}}"), capture_output=True, text=True, check=True
-    ).stdout
+    return listed("podman", "pod", "ps", "--format", "{{.Name}}")
 
 
 @pytest.mark.engine

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import listed
 
 from kesdeploy.doctor.inside import FILES, MEMORY, MOUNTS, NAMES, TIME, USERS
 from kesdeploy.doctor.start import ANSWERS, STARTS, examine_start
@@ -156,5 +157,5 @@ def _all() -> set[str]:
         ["pod", "ps", "--format", "{{.Name}}"],
         ["images", "--format", "{{.Repository}}"],
     ):
-        found |= set(subprocess.run(["podman", *argv], capture_output=True, text=True, check=True).stdout.split())
+        found |= set(listed("podman", *argv).split())
     return found

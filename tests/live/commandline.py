@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from commands import listed
 
 from kesdeploy.catalogue import catalogue
 
@@ -172,15 +173,17 @@ def infra_of(pod: str) -> str:
 def engine_holds(name: str) -> list[str]:
     """Everything of the deployment that Podman knows of, whoever made it."""
     return [
-        *podman(
-            "ps", "-a", "--format", "container {{.Names}}", "--filter", f"name=^{name}-(kes|minio|vault)"
+        *listed(
+            "podman", "ps", "-a", "--format", "container {{.Names}}", "--filter", f"name=^{name}-(kes|minio|vault)"
         ).splitlines(),
-        *podman(
-            "ps", "-a", "--format", "container {{.Names}}", "--filter", f"label=kesdeploy.deployment={name}"
+        *listed(
+            "podman", "ps", "-a", "--format", "container {{.Names}}", "--filter", f"label=kesdeploy.deployment={name}"
         ).splitlines(),
-        *podman("pod", "ps", "--format", "pod {{.Name}}", "--filter", f"name=^minio-kes-{name}$").splitlines(),
-        *podman("network", "ls", "--format", "network {{.Name}}", "--filter", f"name={name}").splitlines(),
-        *podman("volume", "ls", "--format", "volume {{.Name}}", "--filter", f"name={name}").splitlines(),
+        *listed(
+            "podman", "pod", "ps", "--format", "pod {{.Name}}", "--filter", f"name=^minio-kes-{name}$"
+        ).splitlines(),
+        *listed("podman", "network", "ls", "--format", "network {{.Name}}", "--filter", f"name={name}").splitlines(),
+        *listed("podman", "volume", "ls", "--format", "volume {{.Name}}", "--filter", f"name={name}").splitlines(),
     ]
 
 
