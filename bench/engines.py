@@ -33,11 +33,13 @@ WAYS = {
         "podman-compose": "podman-compose",
         "kube": "`podman kube play`",
         "podman-py": "the floor: podman-py alone",
+        "podman-in-order": "the floor, MinIO once KES answers",
     },
     "docker": {
         "docker": "`docker` in a script",
         "docker-compose": "docker-compose",
         "docker-py": "the floor: docker-py alone",
+        "docker-in-order": "the floor, MinIO once KES answers",
     },
 }
 """By engine, then by the name that peers/two.sh knows."""
@@ -129,8 +131,9 @@ def _contenders(engine: str, folder: Path, options: argparse.Namespace) -> list[
 
 def _lacks(way: str) -> str:
     """Why a peer cannot be measured; empty when it can."""
-    if way.endswith("-py"):
-        return "" if importlib.util.find_spec(way.removesuffix("-py")) else "its library is not installed"
+    engine, _, library = way.partition("-")
+    if library in ("py", "in-order"):
+        return "" if importlib.util.find_spec(engine) else "its library is not installed"
     command = "podman" if way == "kube" else way
     return "" if shutil.which(command) else f"no `{command}` command"
 

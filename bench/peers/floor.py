@@ -1,11 +1,15 @@
 """What an engine and its Python library take for two containers alone. Called by two.sh, told by the same environment.
 
-usage: floor.py podman-py|docker-py up|down
+In order: MinIO is started once KES answers, as by everybody who does not want a MinIO without its KMS.
+
+usage: floor.py podman-py|podman-in-order|docker-py|docker-in-order up|down
 """
 
 from __future__ import annotations
 
 import os
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -16,19 +20,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 STOPS_WITHIN = 10
+ANSWERS_WITHIN = 10
 
 
-def main(library: str, command: str) -> None:
+def main(way: str, command: str) -> None:
+    engine, _, order = way.partition("-")
     does = {
-        ("podman-py", "up"): podman_up,
-        ("podman-py", "down"): podman_down,
-        ("docker-py", "up"): docker_up,
-        ("docker-py", "down"): docker_down,
+        ("podman", "up"): podman_up,
+        ("podman", "down"): podman_down,
+        ("docker", "up"): docker_up,
+        ("docker", "down"): docker_down,
     }
-    does[library, command](os.environ["NAME"], Path(os.environ["FOLDER"]))
+    between = kes_answers if order == "in-order" else _at_once
+    does[engine, command](os.environ["NAME"], Path(os.environ["FOLDER"]), between)
+
+
+def _at_once() -> None:
+    pass
+
+
+def kes_answers() -> None:
+    """Wait until KES speaks TLS. Raises OSError of the last attempt."""
+    anybody = ssl.create_default_context()
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    last = time.monotonic() + ANSWERS_WITHIN
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", int(os.environ["KES_PORT"])), 1) as plain:
+                anybody.wrap_socket(plain).close()
+                return
+        except OSError:
+            if time.monotonic() > last:
+                raise
+            time.sleep(0.005)
 
 
 def both(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -86,7 +113,7 @@ def podman_client() -> Iterator[Any]:
             service.wait(STOPS_WITHIN)
 
 
-def podman_up(name: str, folder: Path) -> None:
+def podman_up(name: str, folder: Path, between: Callable[[], None]) -> None:
     mapped = [
         {"container_port": inside, "host_port": outside, "host_ip": "127.0.0.1"}
         for half in ports()
@@ -94,19 +121,23 @@ def podman_up(name: str, folder: Path) -> None:
     ]
     with podman_client() as client:
         pod = client.pods.create(f"minio-kes-{name}", portmappings=mapped)
-        for container in both(name, folder):
-            client.containers.create(pod=pod, **container)
-        pod.start()
+        kes, minio = (client.containers.create(pod=pod, **container) for container in both(name, folder))
+        if between is _at_once:
+            pod.start()
+        else:
+            kes.start()
+            between()
+            minio.start()
 
 
-def podman_down(name: str, _: Path) -> None:
+def podman_down(name: str, *_: object) -> None:
     with podman_client() as client:
         pod = client.pods.get(f"minio-kes-{name}")
         pod.stop(timeout=STOPS_WITHIN)
         pod.remove(force=True)
 
 
-def docker_up(name: str, folder: Path) -> None:
+def docker_up(name: str, folder: Path, between: Callable[[], None]) -> None:
     import docker
 
     client, network = docker.from_env(), f"minio-kes-{name}"
@@ -115,10 +146,11 @@ def docker_up(name: str, folder: Path) -> None:
     kes, minio = both(name, folder)
     published = [{inside: ("127.0.0.1", outside) for inside, outside in half.items()} for half in ports()]
     client.containers.run(ports=published[0], network=network, networking_config=endpoint, **kes)
+    between()
     client.containers.run(ports=published[1], network=network, **minio)
 
 
-def docker_down(name: str, folder: Path) -> None:
+def docker_down(name: str, folder: Path, *_: object) -> None:
     import docker
 
     client = docker.from_env()

@@ -1,10 +1,10 @@
 #!/bin/sh
 # KES and MinIO in two containers, and nothing else: what each tool takes for it. What they read was made beforehand by `prepare`.
-# usage: two.sh podman|kube|podman-compose|podman-py|docker|docker-compose|docker-py prepare|up|ready|down|clean
+# usage: two.sh podman|kube|podman-compose|podman-py|podman-in-order|docker|docker-compose|docker-py|docker-in-order prepare|up|ready|down|clean
 set -eu
 way=$1 command=$2
 case $way in
-podman | kube | podman-py) : ;; # a pod: one network for both
+podman | kube | podman-py | podman-in-order) : ;; # a pod: one network for both
 *) KES_ENDPOINT=https://kes:7373 ;;
 esac
 . "$(dirname "$0")/settings.sh"
@@ -104,7 +104,7 @@ up() {
         ;;
     kube) podman kube play "$FOLDER/kube.yaml" ;;
     *-compose) "$way" -p "$NAME" -f "$FOLDER/compose.yaml" up -d ;;
-    *-py) "$PYTHON" "$(dirname "$0")/floor.py" "$way" up ;;
+    *-py | *-in-order) "$PYTHON" "$(dirname "$0")/floor.py" "$way" up ;;
     esac
 }
 
@@ -121,7 +121,7 @@ down() {
         ;;
     kube) podman kube down "$FOLDER/kube.yaml" ;;
     *-compose) "$way" -p "$NAME" -f "$FOLDER/compose.yaml" down ;;
-    *-py) "$PYTHON" "$(dirname "$0")/floor.py" "$way" down ;;
+    *-py | *-in-order) "$PYTHON" "$(dirname "$0")/floor.py" "$way" down ;;
     esac
 }
 

@@ -53,6 +53,9 @@ class ContainerSpec:
 
     serves: those of the pod's ports (inside) that it listens on.
     memory, cpus: at most so many bytes and processors; 0 without a limit.
+
+    A HEALTHCHECK of the image does not run. Written for other ports, or without TLS, it calls unhealthy what is well,
+    and some tools restart what is called so; where no systemd runs, Podman complains of every one.
     """
 
     name: str

@@ -95,6 +95,7 @@ def creation(spec: ContainerSpec, net: Raw, *, selinux: bool = False, remapped: 
         "User": spec.user,
         "Labels": {**spec.labels, RESTART: spec.restart},
         "Tty": False,
+        "Healthcheck": {"Test": ["NONE"]},
         # Given, only this one ends the restarts; otherwise any signal does.
         "StopSignal": "SIGTERM",
         "StopTimeout": max(spec.stop_timeout, LEAST_STOP),

@@ -78,6 +78,7 @@ def creation(spec: ContainerSpec) -> dict[str, Any]:
         "restart_policy": {"Name": spec.restart},
         "stop_timeout": max(spec.stop_timeout, LEAST_STOP),
         "tty": False,
+        "healthcheck": {"Test": ["NONE"]},
         **({"mem_limit": spec.memory} if spec.memory else {}),
         **({"cpu_quota": limits.quota(spec.cpus), "cpu_period": limits.PERIOD} if spec.cpus else {}),
     }

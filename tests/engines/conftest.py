@@ -1,13 +1,18 @@
 """A real engine, and a tiny image made from a few programs of this machine: no registry is asked for anything."""
 
+import hashlib
+import io
+import json
 import os
 import secrets
 import shutil
 import socket
+import tarfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -76,6 +81,38 @@ def image(engine: Engine, root_tar: Path) -> Iterator[str]:
     engine.import_image(root_tar, reference, changes=("VOLUME /scratch", "LABEL made-by=test", "ENV FROM_IMAGE=yes"))
     yield reference
     engine.remove_image(reference)
+
+
+@pytest.fixture
+def sickly(engine: Engine, image: str, tmp_path: Path) -> Iterator[str]:
+    """The image, with a HEALTHCHECK that fails each second. Only an archive can bring one: imports refuse it."""
+    reference = f"localhost/kesdeploy-test-sickly-{os.getpid()}:1"
+    saved, changed = tmp_path / "saved.tar", tmp_path / "changed.tar"
+    engine.save((image,), saved)
+    check = {"Test": ["CMD", "/bin/sh", "-c", "exit 1"], "Interval": 10**9, "Retries": 1}
+    with tarfile.open(saved) as old, tarfile.open(changed, "w") as new:
+        listed = json.load(_member(old, "manifest.json"))
+        before = listed[0]["Config"]
+        config = json.load(_member(old, before))
+        config["config"]["Healthcheck"] = check
+        body = json.dumps(config).encode()
+        listed[0] |= {"Config": f"{hashlib.sha256(body).hexdigest()}.json", "RepoTags": [reference]}
+        for name, data in ((listed[0]["Config"], body), ("manifest.json", json.dumps(listed).encode())):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            new.addfile(entry, io.BytesIO(data))
+        for entry in old:
+            if entry.name not in ("manifest.json", "repositories", before):
+                new.addfile(entry, old.extractfile(entry))
+    assert engine.load(changed) == (reference,)
+    yield reference
+    engine.remove_image(reference)
+
+
+def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
+    found = archive.extractfile(name)
+    assert found is not None
+    return found
 
 
 @dataclass

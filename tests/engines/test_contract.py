@@ -4,6 +4,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -111,6 +112,17 @@ def test_without_limits_it_has_none(world: World):
         "cd /sys/fs/cgroup; cat memory.max memory/memory.limit_in_bytes; cat cpu.max cpu/cpu.cfs_quota_us"
     )
     assert {"max", "-1"} & set(said.split()), said
+
+
+def test_a_health_check_of_the_image_does_not_run(sickly: str, world: World):
+    world.make_pod()
+    name = f"{world.mark}-sick"
+    world.engine.create(replace(world.spec("sick"), image=sickly))
+    world.engine.start(name)
+    assert "exit 1" in _cli(world, "image", "inspect", sickly), "the image brings one"
+    assert _cli(world, "inspect", name, "--format", "{{.Config.Healthcheck.Test}}") == "[NONE]"
+    time.sleep(1.5)  # it would run each second
+    assert "health" not in _cli(world, "ps", "--filter", f"name={name}", "--format", "{{.Status}}")
 
 
 @pytest.mark.parametrize("told", [True, False])
