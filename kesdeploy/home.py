@@ -36,10 +36,12 @@ def parent() -> Path:
     """Where deployments live: KESDEPLOY_HOME, else the home folder. Absolute, for the engine mounts folders of it."""
     try:
         typed = paths.ours(os.environ.get("KESDEPLOY_HOME") or "~", platform=sys.platform, release=platform.release())
-        return Path(typed).expanduser().absolute()
+        found = Path(typed).expanduser().absolute()
     except RuntimeError as error:
         hint = "KESDEPLOY_HOME=DIR says where deployments are to lie"
         raise UsageError("there is no home folder for deployments", because=str(error), hint=hint) from error
+    paths.refuse_unspeakable(str(found))
+    return found
 
 
 @dataclass(frozen=True)

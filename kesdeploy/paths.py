@@ -7,6 +7,7 @@ machine of Podman), and of a Mac the folders that are shared, by their real name
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from kesdeploy.errors import UsageError
@@ -50,6 +51,18 @@ def ours(path: str, *, platform: str, release: str) -> str:
     raise UsageError(
         f"{path} is a path of Windows", because="there are no drives here", hint="a path such as /srv/minio, or ~/minio"
     )
+
+
+def refuse_unspeakable(path: str) -> None:
+    """Raises UsageError for bytes that are no text in the present locale: no engine could be told of them."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"no engine can be told of the folder {path.encode(errors='backslashreplace').decode()}",
+            because=f"its name is no text in this locale ({sys.getfilesystemencoding()})",
+            hint="LC_ALL=C.UTF-8 in front of the command; or KESDEPLOY_HOME=DIR, with letters of ASCII alone",
+        ) from None
 
 
 def _below_mnt(path: str) -> str | None:

@@ -69,6 +69,14 @@ def test_it_is_absolute_because_the_engine_mounts_it(monkeypatch, tmp_path, valu
     assert parent() == tmp_path / "there"
 
 
+def test_a_name_that_no_engine_can_be_told_is_refused_before_anything_is_made(monkeypatch, tmp_path):
+    monkeypatch.setenv("KESDEPLOY_HOME", os.fsdecode(os.fsencode(tmp_path / "l") + b"\xff"))
+    with pytest.raises(UsageError) as error:
+        parent()
+    assert r"l\udcff" in error.value.what
+    assert "LC_ALL=C.UTF-8" in error.value.hint
+
+
 def test_all_of_it_is_private(home, monkeypatch):
     before = os.umask(0)
     try:
