@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kesdeploy import filled, gate, services, topology
-from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, Deployment
+from kesdeploy.deployment import ADDRESS, COMPONENT, DIGEST, PARTS, Deployment
 from kesdeploy.engines import ContainerSpec, Mount, PodSpec
 from kesdeploy.errors import EngineError, ServiceError
 from kesdeploy.keystores.startover import StartAgain, StartOver
@@ -38,7 +38,8 @@ _AT_ONCE = ("minio",)
 
 
 def labels(deployment: Deployment, resource: Resource) -> dict[str, str]:
-    marks = {**deployment.labels, ADDRESS: resource.address, DIGEST: resource.digest}
+    parts = " ".join(f"{name}:{digest}" for name, digest in resource.parts.items())
+    marks = {**deployment.labels, ADDRESS: resource.address, DIGEST: resource.digest, PARTS: parts}
     return {**marks, COMPONENT: resource.body.component} if isinstance(resource.body, Container) else marks
 
 

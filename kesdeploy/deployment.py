@@ -25,6 +25,7 @@ LABEL = "kesdeploy.deployment"
 FOLDER = "kesdeploy.folder"
 ADDRESS = "kesdeploy.address"
 DIGEST = "kesdeploy.digest"
+PARTS = "kesdeploy.parts"
 COMPONENT = "kesdeploy.component"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kesdeploy import ensure, filled, given, keys, pki, protection, services
-from kesdeploy.deployment import ADDRESS, DIGEST, Deployment
+from kesdeploy.deployment import ADDRESS, DIGEST, PARTS, Deployment
 from kesdeploy.ensure import NOT_FOUND
 from kesdeploy.errors import CertificateError, KesdeployError, ServiceError, StateError
 from kesdeploy.plan import Seen
@@ -50,7 +50,8 @@ def _engine(deployment: Deployment, desired: tuple[Resource, ...]) -> dict[str, 
     found = {}
     for pod in deployment.engine.pods(deployment.labels):
         reason = "its network is gone" if pod.broken else "its processes are gone" if pod.lost else ""
-        found[pod.labels.get(ADDRESS, f"pod/{pod.name}")] = Seen(pod.labels.get(DIGEST, "unknown"), reason)
+        seen = Seen(pod.labels.get(DIGEST, "unknown"), reason, parts=_parts(pod.labels))
+        found[pod.labels.get(ADDRESS, f"pod/{pod.name}")] = seen
     for container in deployment.engine.containers(deployment.labels):
         address = container.labels.get(ADDRESS, f"container/{container.name}")
         found[address] = _container(deployment, address, bodies.get(address), container)
@@ -65,9 +66,14 @@ def _container(deployment: Deployment, address: str, body: Container | None, see
     before = state.mounted.get(address, {})
     # A folder that was put back from a copy is another folder than the one that the container still has.
     moved = any(now.get(source) != folder for source, folder in before.items() if source in sources)
-    return Seen(
-        digest, "a folder that it mounts is another one" if moved else "", seen.running, state.stale(address, body.uses)
-    )
+    reason = "a folder that it mounts is another one" if moved else ""
+    return Seen(digest, reason, seen.running, state.stale(address, body.uses), parts=_parts(seen.labels))
+
+
+def _parts(labels: Mapping[str, str]) -> dict[str, str]:
+    """What containers.labels wrote; nothing on what an earlier release made."""
+    pairs = (part.partition(":") for part in labels.get(PARTS, "").split())
+    return {name: digest for name, _, digest in pairs}
 
 
 def _running(found: Mapping[str, Seen], address: str) -> bool:

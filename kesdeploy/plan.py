@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,19 @@ class Verb(StrEnum):
 
 _MADE_FROM_OTHERS = (File, Certificate, Identity, BroughtIdentity, Trust)
 _SOURCES = ("authority/", "bootstrap/", "secret/")
+_FIELDS = {
+    "image": "image",
+    "entrypoint": "command",
+    "command": "command",
+    "environment": "environment",
+    "user": "user",
+    "mounts": "mounts",
+    "memory": "memory limit",
+    "cpus": "processor limit",
+    "restart": "restart policy",
+    "ports": "ports",
+    "hosts": "host names",
+}
 REMADE = (Verb.CREATE, Verb.REPLACE)
 
 
@@ -43,6 +56,8 @@ class Seen:
     stale: frozenset[str] = frozenset()
     unasked: str = ""
     """Who would have to be asked, and does not run now."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """The digest of each field of that body; empty where they are not recorded."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +123,18 @@ def _decide(resource: Resource, seen: Seen | None, verbs: Mapping[str, Verb]) ->
 
 def _differs(resource: Resource, seen: Seen, verbs: Mapping[str, Verb]) -> str:
     if seen.digest and seen.digest != resource.digest:
-        return "its definition changed"
+        return f"its {_differing(resource, seen) or 'definition'} changed"
     made = _remade_values(resource, verbs) if isinstance(resource.body, _MADE_FROM_OTHERS) else ""
     return f"{made} changes" if made else ""
+
+
+def _differing(resource: Resource, seen: Seen) -> str:
+    """Which fields, in words; empty where that is not recorded, or would tell a user nothing."""
+    if not seen.parts:
+        return ""
+    now = resource.parts
+    fields = [name for name in _FIELDS if seen.parts.get(name) != now.get(name)]
+    return " and ".join(dict.fromkeys(_FIELDS[name] for name in fields))
 
 
 def _remade_values(resource: Resource, verbs: Mapping[str, Verb]) -> str:

@@ -25,6 +25,13 @@ SAME = Seen(SERVER.digest)
         (SAME, Verb.KEEP, ""),
         (Seen("another"), Verb.REPLACE, "its definition changed"),
         (Seen("another", running=False), Verb.REPLACE, "its definition changed"),
+        (Seen("another", parts={**SERVER.parts, "image": "1"}), Verb.REPLACE, "its image changed"),
+        (
+            Seen("another", parts={**SERVER.parts, "command": "1", "entrypoint": "2", "memory": "3"}),
+            Verb.REPLACE,
+            "its command and memory limit changed",
+        ),
+        (Seen("another", parts={**SERVER.parts, "stop_timeout": "1"}), Verb.REPLACE, "its definition changed"),
         (replace(SAME, reason="broken"), Verb.REPLACE, "broken"),
         (replace(SAME, running=False), Verb.START, "it does not run"),
         (replace(SAME, running=False, stale=frozenset({ENV})), Verb.START, "it does not run"),
