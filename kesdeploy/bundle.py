@@ -14,6 +14,7 @@ import time
 from contextlib import closing, suppress
 from importlib import metadata
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import __version__, deploy, opening, overview, topology
@@ -30,13 +31,13 @@ from kesdeploy.withheld import PLAIN_VARIABLES, SECRET_NAME, of_environment, sec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from kesdeploy.engines import Engine
     from kesdeploy.result import Result
 
 LOG_LINES = 2000
 _SECONDS = 15
+_DATA = ("minio", "vault", "kes")
 _COMMENT = re.compile(r"(^|(?<=\s))#.*$", re.MULTILINE)
 _NOBODY = "kesdeploy-nobody"
 _PACKAGES = (
@@ -104,12 +105,19 @@ def _cleaned(tree: Any, hidden: Hidden) -> Any:
 
 def _deployment(home: Home) -> Iterator[tuple[str, str]]:
     wish = Wish("doctor", home.name)
-    yield "kesdeploy.yaml", (home.read("kesdeploy.yaml") or b"").decode(errors="replace")
-    yield "state.json", (home.read("state.json") or b"").decode(errors="replace")
+    for name in ("kesdeploy.yaml", "state.json"):
+        yield name, _file(home, name)
     yield "files.txt", _listing(home.root)
     yield "status.json", _document(lambda: overview.status(wish, Silent()))
     yield "plan.json", _document(lambda: deploy.plan(wish, Silent()))
     yield "rendered.json", _document(lambda: deploy.render(wish, Silent(), secrets=False))
+
+
+def _file(home: Home, name: str) -> str:
+    try:
+        return (home.read(name) or b"").decode(errors="replace")
+    except KesdeployError as error:
+        return _failure(error)
 
 
 def _of_the_engine(homes: tuple[Home, ...], hidden: Hidden, choice: str) -> dict[str, str]:
@@ -195,13 +203,19 @@ def _version(package: str) -> str:
 def _listing(root: Path) -> str:
     """Mode, owner and size of the deployment's files; of its data only what is at the top."""
     lines = []
-    for path in sorted(root.rglob("*")):
-        inside = path.relative_to(root)
-        if inside.parts[0] in ("minio", "vault", "kes") and len(inside.parts) > 2:  # noqa: PLR2004
-            continue
-        about = path.lstat()
-        lines.append(f"{about.st_mode:o} {about.st_uid}:{about.st_gid} {about.st_size:>9} {inside}")
+    for path in sorted(_top(root)):
+        with suppress(FileNotFoundError):  # whoever runs may remove what was just listed
+            about = path.lstat()
+            lines.append(f"{about.st_mode:o} {about.st_uid}:{about.st_gid} {about.st_size:>9} {path.relative_to(root)}")
     return "\n".join(lines) + "\n"
+
+
+def _top(root: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(root):
+        inside = Path(folder).relative_to(root).parts
+        yield from (Path(folder, name) for name in (*folders, *files))
+        if len(inside) == 1 and inside[0] in _DATA:
+            folders.clear()
 
 
 def _document(make: Callable[[], Result]) -> str:

@@ -23,7 +23,7 @@ def read(name: str, source: str) -> str:
     if source.startswith("part:"):
         return _part(name, *source.split(":", 2)[1:])
     if source.startswith("env:"):
-        value, missing = os.environ.get(source.removeprefix("env:"), ""), "the variable is not set, or empty"
+        value, missing = _variable(source.removeprefix("env:"))
     else:
         value, missing = _file(source.removeprefix("@"))
     if not value:
@@ -32,6 +32,14 @@ def read(name: str, source: str) -> str:
         )
     check(name, value)
     return value
+
+
+def _variable(name: str) -> tuple[str, str]:
+    """Its value, else why there is none."""
+    try:
+        return os.environb.get(os.fsencode(name), b"").decode(), "the variable is not set, or empty"
+    except UnicodeDecodeError as error:
+        return "", in_words(error)
 
 
 def changed(source: str, kept: str) -> bool:
@@ -67,6 +75,7 @@ def _part(name: str, of: str, source: str) -> str:
 def _file(path: str) -> tuple[str, str]:
     try:
         # Editors end a file with a line end; it is not part of the secret.
-        return Path(path).expanduser().read_text().removesuffix("\n").removesuffix("\r"), "the file is empty"
+        found = Path(path).expanduser().read_text(encoding="utf-8")
+        return found.removesuffix("\n").removesuffix("\r"), "the file is empty"
     except (OSError, ValueError, RuntimeError) as error:  # no text, no path at all, or the home of an unknown user
         return "", in_words(error)

@@ -142,7 +142,9 @@ def _kes(wish: Wish, of: Home, spec: Spec, report: Reporter) -> Iterator[Deploym
         refuse_elsewhere(engine.info())
         try:
             _prepare(home, of, wish.secrets, spec.kms)
-            state = StateFile.open(home)
+            state, info = StateFile.open(home), engine.info()
+            # Who removes it again must look there, too.
+            state.update(lambda fresh: replace(fresh, engine=info.name, engine_id=info.identity))
             deployment = Deployment(spec, home, engine, state, report, wish.timeout, clock(), Event())
             # What it says needs no KES, and is clearer.
             deployment.keystore.preflight(deployment.work)
@@ -151,7 +153,8 @@ def _kes(wish: Wish, of: Home, spec: Spec, report: Reporter) -> Iterator[Deploym
                 apply.apply(diff(wanted, observe.observe(deployment, wanted)), deployment)
             yield deployment
         finally:
-            teardown.remove(opening.Wish("destroy", spec.name), Silent(), data=True)
+            if home.ours or home.hollow:
+                teardown.remove(opening.Wish("destroy", spec.name), Silent(), data=True)
 
 
 def _prepare(home: Home, of: Home, typed: Mapping[str, str], kms: str) -> None:

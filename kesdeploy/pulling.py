@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from kesdeploy.engines import Transfer
-from kesdeploy.errors import KesdeployError
+from kesdeploy.errors import KesdeployError, in_words
 from kesdeploy.fetching import Layers, fetch, refusal
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ class _Race:
             self._end(source, f"{source}: not the first")
         except KesdeployError as error:
             self._end(source, refusal(self._engine, self._wanted, asked, error))
+        except Exception as error:  # whoever waits for this thread has to hear of it
+            self._end(source, f"{source}: {in_words(error)}")
+            raise
 
     def _heard(self, source: str, line: Transfer) -> None:
         with self._changed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tarfile
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import boot, keystores, opening, protection
@@ -17,7 +18,7 @@ from kesdeploy.opening import Wish
 from kesdeploy.state import StateFile, locked
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from kesdeploy.engines import Engine
     from kesdeploy.home import Home
@@ -122,15 +123,20 @@ def losses(home: Home) -> dict[str, Any]:
     minio = home.path("minio")
     drives = [minio] if (minio / ".minio.sys").exists() else [d for d in home.drives() if (d / ".minio.sys").exists()]
     for drive in drives or [minio]:
-        for file in drive.rglob("*"):
-            place = file.relative_to(drive)
-            if place.parts[0] in NOT_THEIRS or not file.is_file():
-                continue
-            if file.name == "xl.meta":
-                objects.add(place)
+        for file in _theirs(drive):
             with suppress(FileNotFoundError):  # MinIO may still be running
                 size += file.stat().st_size
+                if file.name == "xl.meta":
+                    objects.add(file.relative_to(drive))
     return {"objects": len(objects), "bytes": size, "keys": _keys(home)}
+
+
+def _theirs(drive: Path) -> Iterator[Path]:
+    """Every file of the users' buckets."""
+    for folder, folders, files in os.walk(drive):
+        if Path(folder) == drive:
+            folders[:] = [name for name in folders if name not in NOT_THEIRS]
+        yield from (Path(folder, name) for name in files)
 
 
 def _keys(home: Home) -> int:

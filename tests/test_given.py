@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,6 +60,14 @@ def test_a_source_that_holds_nothing_is_named_with_the_reason(monkeypatch, sourc
     assert raised.value.what == f"no root-password in {source}"
     assert raised.value.because
     assert raised.value.hint
+
+
+def test_a_variable_that_is_no_text(monkeypatch):
+    monkeypatch.setitem(os.environb, b"KESDEPLOY_TEST", b"\xffsecret")
+    with pytest.raises(UsageError) as error:
+        brought.read("root-password", "env:KESDEPLOY_TEST")
+    assert "not text" in error.value.because
+    assert "secret" not in repr(error.value)
 
 
 def test_a_file_that_is_no_text(tmp_path):

@@ -285,6 +285,16 @@ def test_auto_waits_for_a_pull_that_is_going_on(monkeypatch):
     assert not pick(Store(remote={KES: slowly, MINIO: slowly}), "auto")["kes"].sandbox
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_puller_that_dies_is_no_puller_that_is_waited_for(sandbox):
+    def dies(*_):
+        raise RuntimeError("the engine's library broke")
+
+    report = Listening()
+    assert pick(Store(remote={KES: dies, MINIO: dies}), "auto", report=report)["kes"].sandbox
+    assert "the engine's library broke" in report.warnings[0]
+
+
 def test_auto_asks_all_sources_at_once():
     """The first is silent, the second has it: the silent one does not decide."""
     remote = {}

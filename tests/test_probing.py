@@ -7,12 +7,13 @@ import re
 import pytest
 from core_fixtures import World, spec_of, world
 
-from kesdeploy import probing
-from kesdeploy.errors import ServiceError, UsageError
+from kesdeploy import probing, teardown
+from kesdeploy.errors import ServiceError, StateError, UsageError
 from kesdeploy.home import Home
 from kesdeploy.keystores import KEYSTORES
 from kesdeploy.keystores.aws import Aws
 from kesdeploy.opening import Wish
+from kesdeploy.state import StateFile
 
 AWS = {
     "keystore.aws": {"region": "eu-central-1", "credentials": {"accesskey": "env:ID", "secretkey": "env:SECRET"}},
@@ -71,6 +72,27 @@ def test_the_key_is_made_used_and_removed_and_told_first(here):
     assert Home.all() == ()
     assert here.engine.containers({}) == ()
     assert ("signal", next(c[1] for c in here.engine.calls if c[0] == "signal"), "SIGHUP") in here.engine.calls
+
+
+def test_who_removes_it_looks_at_the_engine_that_it_ran_on(here, monkeypatch):
+    remove, engines = teardown.remove, []
+
+    def look(wish, report, *, data):
+        engines.append(StateFile.open(Home.of(wish.name)).value.engine)
+        return remove(wish, report, data=data)
+
+    monkeypatch.setattr(teardown, "remove", look)
+    tried()
+    assert engines == [here.engine.info().name]
+
+
+def test_a_home_that_cannot_be_prepared_is_told_as_it_is(here, monkeypatch):
+    def full(_):
+        raise StateError("no room", hint="df -h")
+
+    monkeypatch.setattr(Home, "prepare", full)
+    with pytest.raises(StateError, match="no room"):
+        tried()
 
 
 def test_a_deployment_that_is_there_is_tried_with_the_credentials_that_it_keeps(here, monkeypatch):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import tarfile
 
 import pytest
+from churn import churning
 from core_fixtures import World, world
 
 from kesdeploy import deploy, keystores, teardown
@@ -79,6 +80,14 @@ def test_losses_are_counted_on_disk(here):
     _object(here, "kesdeploy-proof/p")
     here.home.write("kes/minio-backend-default-key", b"key")
     assert teardown.losses(here.home) == {"objects": 2, "bytes": 115, "keys": 1}
+
+
+def test_losses_are_counted_while_minio_runs(here):
+    _object(here, "photos/a")
+    with churning(here.home.make("minio/.minio.sys/tmp"), here.home.path("minio/photos")):
+        counted = [teardown.losses(here.home)["objects"] for _ in range(150)]
+    assert set(counted) <= {1, 2}
+    assert teardown.losses(here.home)["objects"] == 1
 
 
 def test_an_object_below_another_is_counted_once(here):

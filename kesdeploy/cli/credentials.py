@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ from typer.core import TyperCommand
 
 from kesdeploy.cli import options as o
 from kesdeploy.cli import views
+from kesdeploy.cli.piped import STDIN, line
 from kesdeploy.cli.running import run
 from kesdeploy.errors import UsageError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kesdeploy.recredential import Chosen
     from kesdeploy.result import Result
 
-ROOT, STDIN = "--root-password", "-"
+ROOT = "--root-password"
 
 
 class _OptionalValue(TyperCommand):
@@ -73,7 +73,7 @@ def rotate_credentials(
 
         wish = Wish("rotate-credentials", name, timeout=o.seconds(timeout))
         if root_password == STDIN:
-            wish = replace(wish, secrets={"root-password": sys.stdin.readline().rstrip("\r\n")})
+            wish = replace(wish, secrets={"root-password": line()})
         names = tuple(name for name, wanted in (("minio", kes), ("operator", operator)) if wanted)
         chosen = Chosen(names, root_password is not None, _source(root_password), vault)
         chosen = _all(wish, chosen) if all_ else chosen

@@ -10,6 +10,7 @@ from typing import IO, Any
 from kesdeploy.errors import UsageError, in_words
 
 STDIN = "-"
+_OTHER_WAYS = "@FILE or env:NAME"
 WAYS = "@FILE, env:NAME, or - for standard input"
 
 
@@ -41,13 +42,23 @@ def from_stdin(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """A secret that is given as `-` is a line of standard input; the others stay."""
     piped = [path for path, value in given.items() if value == "-"]
     names = {"minio.root_password": "root-password"}
-    secrets = {
-        names.get(path, path.removeprefix("keystore.").replace(".", "-")): sys.stdin.readline().rstrip("\r\n")
-        for path in piped
-    }
+    secrets = {names.get(path, path.removeprefix("keystore.").replace(".", "-")): line() for path in piped}
     # A section that is there says that its secrets are, wherever they are kept.
     named = {path: None for path in piped if path.startswith("keystore.")}
     return {**{path: value for path, value in given.items() if path not in piped}, **named}, secrets
+
+
+def line() -> str:
+    """The next line of standard input, without its end. UsageError where there is none, or it is no text."""
+    try:
+        found = sys.stdin.readline() if sys.stdin else ""  # None: closed from the start
+        found.encode()
+    except (OSError, UnicodeError):
+        raise UsageError("what standard input holds is no text in UTF-8", hint=WAYS) from None
+    if not (text := found.rstrip("\r\n")):
+        because, hint = "`-` reads a line of it", f"pipe a line in; or {_OTHER_WAYS}"
+        raise UsageError("nothing on standard input", because=because, hint=hint)
+    return text
 
 
 def context(text: str) -> bytes:

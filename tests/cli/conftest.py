@@ -28,8 +28,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 def kesdeploy(here: World, tmp_path: Path) -> Callable[..., Done]:
     """`kesdeploy("status", "--json")`; `expect` is its exit code."""
 
-    def call(*arguments: str, expect: int = 0) -> Done:
-        done = run_here(*arguments, home=tmp_path)
+    def call(*arguments: str, expect: int = 0, stdin: str = "") -> Done:
+        done = run_here(*arguments, home=tmp_path, stdin=stdin)
         assert done.returncode == expect, done
         assert "Traceback" not in done.stderr
         return done

@@ -53,7 +53,7 @@ def chosen(up, monkeypatch) -> list[Chosen]:
     ],
 )
 def test_what_is_chosen(kesdeploy, chosen, options, expected):
-    kesdeploy("rotate-credentials", "--yes", *options)
+    kesdeploy("rotate-credentials", "--yes", *options, stdin="a new password\n")
     assert chosen == [expected]
 
 

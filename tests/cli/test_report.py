@@ -9,7 +9,9 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
+from churn import churning
 
+from kesdeploy.bundle import _listing
 from kesdeploy.doctor import Finding, Verdict
 from kesdeploy.errors import EngineError
 from kesdeploy.withheld import named, of_environment, secrets_of
@@ -143,6 +145,25 @@ def test_a_deployment_that_is_broken_is_reported_all_the_same(planted, kesdeploy
     assert found["fs/status.json"].startswith("error: ")
     assert found["fs/kesdeploy.yaml"] == "a: ["
     assert f"fs/logs/{KES}.log" in found
+
+
+def test_files_that_cannot_be_read_keep_nothing_else_out(planted, kesdeploy, tmp_path):
+    planted.home.spec.unlink()
+    planted.home.spec.mkdir()
+    planted.home.write("secrets/root-user", b"\xff")
+    kesdeploy("doctor", "--report", "r.tar.gz")
+    found = _read(tmp_path / "r.tar.gz")
+    assert found["fs/kesdeploy.yaml"].startswith("error: ")
+    assert "secrets/root-password" in found["fs/files.txt"]
+
+
+def test_files_are_listed_while_they_come_and_go(planted):
+    planted.home.write("minio/photos/deep/xl.meta", b"x")
+    root = planted.home.root
+    with churning(planted.home.make("minio/.minio.sys/tmp"), planted.home.path("minio/photos")):
+        listed = [_listing(root) for _ in range(150)]
+    assert all("minio/photos\n" in text and "secrets/root-password\n" in text for text in listed)
+    assert not any("deep" in text for text in listed), "of the data only what is at the top"
 
 
 def test_without_an_engine_there_is_still_a_report(planted, kesdeploy, tmp_path, monkeypatch):
