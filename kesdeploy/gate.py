@@ -18,11 +18,14 @@ from kesdeploy.kes_log import explained
 
 if TYPE_CHECKING:
     from kesdeploy.deployment import Deployment
+    from kesdeploy.engines import LogLine
 
 # KES's own words (cmd/kes/server.go), one of them for every SIGHUP.
 RELOADED = "Reloading configuration after SIGHUP signal completed"
 # Seconds until the signal is sent again: one that has just started may not have listened yet.
 AGAIN = 5.0
+# Lines of KES's log that are looked at: more than it writes between two looks, less than a log of weeks.
+LATEST = 2000
 # Seconds for a restart policy to do its work.
 RESTARTS = 3.0
 REFUSED = ("Failed to reload server config", "Failed to update server configuration")
@@ -81,7 +84,7 @@ def forget_keys(deployment: Deployment) -> bool:
     _hang_up(deployment, name)
     looked = asked = time.monotonic()
     deadline = looked + deployment.timeout
-    while len(answers := _answers(deployment, name)) <= len(before):
+    while not _is_new(answers := _answers(deployment, name), before):
         if time.monotonic() > looked + services.LOOK:
             looked = time.monotonic()
             if found and _started(deployment, name) != found.started_at:
@@ -93,7 +96,7 @@ def forget_keys(deployment: Deployment) -> bool:
         if time.monotonic() > deadline:
             raise ServiceError("KES does not react to SIGHUP", hint=f"kesdeploy logs -n {deployment.name} kes")
         time.sleep(0.01)
-    _accepted(deployment, answers[-1])
+    _accepted(deployment, answers[-1].text)
     return True
 
 
@@ -125,9 +128,14 @@ def _started(deployment: Deployment, container: str) -> str:
     return wait_until(since, timeout=RESTARTS, interval=services.LOOK)
 
 
-def _answers(deployment: Deployment, container: str) -> list[str]:
-    words = (RELOADED, *REFUSED)
-    return [line.text for line in deployment.engine.logs(container) if any(word in line.text for word in words)]
+def _answers(deployment: Deployment, container: str) -> list[LogLine]:
+    lines = deployment.engine.logs(container, tail=LATEST)
+    return [line for line in lines if any(word in line.text for word in (RELOADED, *REFUSED))]
+
+
+def _is_new(answers: list[LogLine], before: list[LogLine]) -> bool:
+    """By count, for two may be alike; and by the last one, for a log is cut off, and what was counted leaves it."""
+    return len(answers) > len(before) or answers[-1:] not in ([], before[-1:])
 
 
 def refresh_kes(deployment: Deployment) -> None:

@@ -49,6 +49,9 @@ class MemoryEngine:
         lines = self._logs.setdefault(name, [])
         lines.append(LogLine(f"2026-01-01T00:00:{len(lines):02d}Z", "stdout", text))
 
+    def forgets_its_log(self, name: str) -> None:
+        self._logs[name] = []
+
     def dies(self, name: str, code: int = 1) -> None:
         self._containers[name] = replace(self._containers[name], state="exited", exit_code=code)
 

@@ -137,6 +137,27 @@ def test_an_answer_to_an_earlier_signal_does_not_count(here):
         gate.forget_keys(replace(here.deployment, timeout=0.05))
 
 
+def test_an_answer_counts_in_a_log_that_the_engine_cut_off(here):
+    here.engine.says(KES, gate.RELOADED)
+
+    def cut_off(call) -> None:
+        if call[0] == "signal":
+            here.engine.forgets_its_log(KES)
+            here.engine.says(KES, "another line")
+            here.engine.says(KES, gate.RELOADED)
+
+    here.engine.on_call = cut_off
+    assert gate.forget_keys(replace(here.deployment, timeout=1))
+
+
+def test_of_a_long_log_only_the_end_is_read(here, monkeypatch):
+    monkeypatch.setattr(gate, "LATEST", 3)
+    for _ in range(5):
+        here.engine.says(KES, gate.RELOADED)
+    here.engine.on_call = lambda call: here.engine.says(KES, gate.RELOADED) if call[0] == "signal" else None
+    assert gate.forget_keys(replace(here.deployment, timeout=1))
+
+
 def test_the_old_certificate_is_no_success(here, monkeypatch):
     old = here.home.read("certs/kes-server/public.crt")
     here.later(days=380)
