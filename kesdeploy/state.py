@@ -210,6 +210,10 @@ def _try(path: Path) -> int | None:
     except BlockingIOError:
         os.close(file)
         return None
+    except OSError:  # a file system without locks
+        os.close(file)
+        with translated(path, "lock"):
+            raise
     if _still_there(file, path):
         return file
     os.close(file)

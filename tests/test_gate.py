@@ -143,8 +143,8 @@ def test_an_answer_counts_in_a_log_that_the_engine_cut_off(here):
     def cut_off(call) -> None:
         if call[0] == "signal":
             here.engine.forgets_its_log(KES)
-            here.engine.says(KES, "another line")
-            here.engine.says(KES, gate.RELOADED)
+            for line in (*["another line"] * 20, gate.RELOADED):
+                here.engine.says(KES, line)
 
     here.engine.on_call = cut_off
     assert gate.forget_keys(replace(here.deployment, timeout=1))

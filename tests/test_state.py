@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -27,6 +28,16 @@ def home(kesdeploy_home) -> Home:
     made = Home.of("fs")
     made.prepare()
     return made
+
+
+def test_a_file_system_without_locks_is_told(home, monkeypatch):
+    def unable(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", unable)
+    with pytest.raises(StateError, match="cannot lock") as error, locked(home, timeout=1, report=Silent(), command="x"):
+        pass
+    assert error.value.because == os.strerror(errno.ENOLCK)
 
 
 def test_a_state_comes_back_as_it_was_written(home):

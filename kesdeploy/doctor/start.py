@@ -73,8 +73,10 @@ def _tried(engine: Engine) -> tuple[Finding, ...]:
     except KesdeployError as error:
         return (_failed_start(error, engine.info().address),)
     finally:
-        with suppress(KesdeployError):  # what went wrong before this is what counts
+        # What went wrong before this is what counts.
+        with suppress(KesdeployError):
             engine.remove_pod(mark, stop_timeout=3)
+        with suppress(KesdeployError):
             engine.remove_image(f"localhost/{mark}:1")
 
 
