@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kesdeploy.errors import Interrupted, KesdeployError, Problem, SpecError
@@ -22,12 +23,24 @@ def known(error: BaseException) -> KesdeployError:
             return error
         case KeyboardInterrupt() | EOFError():
             return Interrupted("interrupted", hint="run the same command again: it continues where this one stopped")
+        case OSError(filename=str() as name) if told := _of_a_deployment(error, Path(name)):
+            return told
         case _:
             return KesdeployError(
                 "kesdeploy made a mistake",
                 because=_named(error),
                 hint="the same command with -v shows where; please report it",
             )
+
+
+def _of_a_deployment(error: OSError, path: Path) -> KesdeployError | None:
+    """A file of a deployment that somebody removed, or may not be read, is no bug."""
+    from kesdeploy import home
+
+    try:
+        return home.unusable(error, path, "use") if home.of_a_deployment(path) else None
+    except KesdeployError:  # nobody knows where deployments lie
+        return None
 
 
 def _advised(because: str) -> str:

@@ -286,14 +286,23 @@ def translated(path: Path, verb: str = "write") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StateError(
-            f"cannot {verb} {path}",
-            because=in_words(error),
-            hint=_mend(error, path),
-        ) from error
+        raise unusable(error, path, verb) from error
+
+
+def unusable(error: OSError, path: Path, verb: str) -> StateError:
+    return StateError(f"cannot {verb} {path}", because=in_words(error), hint=_mend(error, path))
+
+
+def of_a_deployment(path: Path) -> bool:
+    """Whether it lies in a deployment's folder, there or not."""
+    inside = path.parts[len(parent().parts) :]
+    return path.is_relative_to(parent()) and inside[:1] != () and inside[0].startswith(PREFIX)
 
 
 def _mend(error: OSError, path: Path) -> str:
+    if error.errno == errno.ENOENT and of_a_deployment(path):
+        name = path.relative_to(parent()).parts[0].removeprefix(PREFIX)
+        return f"kesdeploy up -n {name} makes it again, or says what is needed"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"free some space (`df -h {path.parent}`), then run the same command again"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

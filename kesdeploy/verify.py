@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kesdeploy import ensure, explain, gate, pki, protection, services, strangers, validity
 from kesdeploy.clients import served_certificate
 from kesdeploy.deployment import Deployment
-from kesdeploy.errors import KesdeployError, ServiceError
+from kesdeploy.errors import KesdeployError, ServiceError, in_words
 from kesdeploy.resources import Certificate, Container, Resource
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _look(deployment: Deployment, name: str, look: Look) -> Check:
     try:
         return Check(name, ok=True, evidence=look(deployment))
     except (KesdeployError, OSError) as error:
-        what = getattr(error, "what", str(error))
+        what = error.what if isinstance(error, KesdeployError) else f"{error.filename or 'a file'}: {in_words(error)}"
         because = getattr(error, "because", "")
         next_look = "logs" if isinstance(error, ServiceError) else "plan"
         hint = getattr(error, "hint", "") or _advised(deployment, f"{what}\n{because}")

@@ -48,6 +48,18 @@ def test_anything_else_is_our_mistake():
     assert list(complaint.lines(mine))[1] == "  because: KeyError: 'x'"
 
 
+def test_a_file_of_a_deployment_that_is_gone_is_no_bug(kesdeploy_home):
+    with pytest.raises(FileNotFoundError) as gone:
+        (kesdeploy_home / "minio-kes-fs/secrets/minio.key").read_bytes()
+    told = complaint.known(gone.value)
+    assert told.exit_code == 8
+    assert told.what.endswith("minio-kes-fs/secrets/minio.key")
+    assert told.hint.startswith("kesdeploy up -n fs ")
+    with pytest.raises(FileNotFoundError) as other:
+        (kesdeploy_home / "elsewhere").read_bytes()
+    assert complaint.known(other.value).exit_code == 1
+
+
 def test_the_trace_says_where_but_no_values():
     class Model(BaseModel):
         port: int

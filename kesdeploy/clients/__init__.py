@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kesdeploy.errors import CertificateError, ServiceError, in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from urllib3 import PoolManager
 
@@ -117,7 +118,8 @@ def served_certificate(host: str, port: int, *, timeout: float, client: Pair | N
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     if client:
-        context.load_cert_chain(*client, password="")
+        with _usable(*client):
+            context.load_cert_chain(*client, password="")
     try:
         with (
             socket.create_connection((host.strip("[]"), port), timeout) as plain,
@@ -143,13 +145,25 @@ def _pool(ca: Path | None, pair: Pair | None, timeout: float, called: str, proxy
 
 def client_context(ca: Path | None, pair: Pair | None) -> ssl.SSLContext:
     """Whom to believe (None: the public authorities) and what to show. The files are read now. CertificateError."""
-    try:
+    with _usable(ca, *(pair or ())):
         context = ssl.create_default_context(cafile=str(ca) if ca else None)
         if pair:
             # An empty password: without one, OpenSSL asks for it on the terminal.
             context.load_cert_chain(*pair, password="")
-    except OSError as error:
-        files = ", ".join(str(file) for file in (ca, *(pair or ())) if file)
-        hint = "kesdeploy up -n NAME makes the deployment's own anew"
-        raise CertificateError(f"One of {files} cannot be used", because=in_words(error), hint=hint) from error
     return context
+
+
+@contextmanager
+def _usable(*files: Path | None) -> Iterator[None]:
+    """OpenSSL does not say which of them it is about."""
+    try:
+        yield
+    except OSError as error:
+        given = [file for file in files if file]
+        meant = [file for file in given if not file.exists()] or given
+        what = "" if len(meant) == 1 else "one of "
+        raise CertificateError(
+            f"{what}{', '.join(map(str, meant))} cannot be used",
+            because=in_words(error),
+            hint="kesdeploy up -n NAME makes the deployment's own anew",
+        ) from error
