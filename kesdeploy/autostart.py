@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import boot, opening
@@ -100,14 +98,15 @@ def _by_hand(unit: Unit) -> list[str]:
 def _without_systemd(unit: Unit) -> UsageError:
     name = unit.name.removeprefix("kesdeploy-").removesuffix(".service")
     start = shlex.join((*unit.command, "start", "-n", name))
-    if "KESDEPLOY_HOME" in os.environ:
-        start = f"KESDEPLOY_HOME={shlex.quote(str(Path(unit.folder).parent))} {start}"
+    before = {name: value for name, value in unit.environment.items() if name != "PATH"}
+    start = " ".join((*(f"{name}={shlex.quote(value)}" for name, value in before.items()), start))
     if sys.platform == "darwin":
         hint = f"a login item (launchd) that runs: podman machine start; {start}"
     elif "microsoft" in platform.release().lower():
         hint = "put `systemd=true` below `[boot]` in /etc/wsl.conf; in Windows: wsl --shutdown; then the same command"
     else:
-        hint = f"let what boots this machine run it, as cron does with: @reboot {start}"
+        line = start.replace("%", r"\%")  # crontab(5)
+        hint = f"let what boots this machine run it, as cron does with: @reboot {line}"
     return UsageError(
         "nothing here could start it at boot", because="systemd does not run (no /run/systemd/system)", hint=hint
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kesdeploy import doctor, keystores, opening, topology
 from kesdeploy.doctor import Change, Finding, Step, Verdict
+from kesdeploy.engines.choose import KINDS
 from kesdeploy.errors import Problem, SpecError, StateError, UsageError
 from kesdeploy.home import Home
 from kesdeploy.opening import Wish
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from kesdeploy.console import Console
 
-ENGINES = ("auto", "podman", "docker")
+ENGINES = ("auto", *KINDS)
 
 
 @dataclass(frozen=True)

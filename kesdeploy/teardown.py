@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import tarfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import boot, keystores, opening, protection
 from kesdeploy.boot import systemd
 from kesdeploy.deployment import marks
-from kesdeploy.engines.choose import open_engine
+from kesdeploy.engines.choose import KINDS, open_engine
 from kesdeploy.engines.elsewhere import refuse_another, refuse_elsewhere
-from kesdeploy.errors import KesdeployError, StateError, UsageError, in_words
+from kesdeploy.errors import EngineError, KesdeployError, StateError, UsageError, in_words
 from kesdeploy.opening import Wish
 from kesdeploy.state import StateFile, locked
 
@@ -50,13 +50,12 @@ def _written(wish: Wish, home: Home) -> dict[str, Any]:
 
 def _remove(home: Home, report: Reporter, *, data: bool) -> dict[str, Any]:
     recorded, its_id = _recorded_engine(home)
-    engine = open_engine("auto", recorded or None)
-    try:
-        refuse_elsewhere(engine.info())
-        refuse_another(engine.info(), its_id)
-        gone = _containers(engine, marks(home), report)
-    finally:
-        engine.close()
+    gone: list[str] = []
+    for each in [open_engine("auto", recorded)] if recorded else _all_engines():
+        with closing(each) as engine:
+            refuse_elsewhere(engine.info())
+            refuse_another(engine.info(), its_id)
+            gone += _containers(engine, marks(home), report)
     if not (gone or home.ours or home.hollow):
         raise UsageError(f"there is no deployment {home.name!r}", hint="kesdeploy list")
     stay = remaining(home) if data else {}
@@ -92,6 +91,15 @@ def remaining(home: Home) -> dict[str, Any]:
         if names and keystores.of(spec).shared(spec.keystore):
             return {"keystore": keystores.of(spec).title, "keys": names}
     return {}
+
+
+def _all_engines() -> list[Engine]:
+    """Each that answers here: where the state is damaged, nobody knows which one it lives on."""
+    found = []
+    for name in KINDS:
+        with suppress(EngineError):
+            found.append(open_engine(name))
+    return found or [open_engine()]
 
 
 def _recorded_engine(home: Home) -> tuple[str, str]:

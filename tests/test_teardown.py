@@ -5,6 +5,7 @@ import tarfile
 import pytest
 from churn import churning
 from core_fixtures import World, world
+from memory_engine import MemoryEngine
 
 from kesdeploy import deploy, keystores, teardown
 from kesdeploy.deployment import marks
@@ -42,6 +43,26 @@ def test_a_container_outside_of_its_pod_is_found(here):
     here.engine.create_pod(PodSpec("theirs"))
     here.engine.create(ContainerSpec("fs-kes-server", "theirs", "i", (), (), "0:0", labels=marks(here.home)))
     assert _remove(here, data=False)["removed"] == ["fs-kes-server"]
+
+
+@pytest.mark.parametrize("lives_on", ["podman", "docker"])
+def test_where_the_state_is_damaged_each_engine_is_looked_at(here, monkeypatch, lives_on):
+    engines = {"podman": MemoryEngine(), "docker": MemoryEngine(), lives_on: here.engine}
+    monkeypatch.setattr(teardown, "open_engine", lambda name, recorded=None: engines[recorded or name])
+    here.home.state.write_text("{")
+    assert "minio-kes-fs" in _remove(here, data=True)["removed"]
+    assert here.engine.containers({}) == ()
+
+
+def test_where_no_engine_answers_nothing_is_removed(here, monkeypatch):
+    def gone(*_):
+        raise EngineError("nobody answers")
+
+    monkeypatch.setattr(teardown, "open_engine", gone)
+    here.home.state.write_text("{")
+    with pytest.raises(EngineError, match="nobody answers"):
+        _remove(here, data=True)
+    assert here.home.path("secrets/root-password").exists()
 
 
 def test_down_twice_is_no_error(here):

@@ -49,6 +49,7 @@ class Unit:
     folder: str
     user: bool
     command: tuple[str, ...]
+    environment: Mapping[str, str]
     text: str
 
     def theirs(self) -> bool:
@@ -78,7 +79,8 @@ def unit(home: Home, place: Place) -> Unit:
     wants = "default.target.wants" if place.user else "multi-user.target.wants"
     text = render("systemd/kesdeploy.service.j2", context)
     path = place.units / name
-    return Unit(name, path, place.units / wants / name, str(home.root), place.user, place.command, text)
+    link = place.units / wants / name
+    return Unit(name, path, link, str(home.root), place.user, place.command, environment, text)
 
 
 def here() -> Place:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from kesdeploy.engines import Engine
 
 
+KINDS = ("podman", "docker")
+
+
 def open_engine(choice: str = "auto", recorded: str | None = None) -> Engine:
     """Connect to an engine. `choice` is auto, podman or docker; `recorded` is what an earlier command chose.
 

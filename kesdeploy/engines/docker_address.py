@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 SOCKET = "/var/run/docker.sock"
 INSTALL = "curl -fsSL https://get.docker.com | sh"
+
+
+_IMPORTING = threading.Lock()
 
 
 class NotInstalled(EngineError):
@@ -55,6 +59,7 @@ def socket_path() -> str:
 
 
 def _need_library() -> None:
+    """Import it, all of it: its parts import each other in a circle, and a second thread would see half of them."""
     import importlib.util
 
     if importlib.util.find_spec("docker") is None or importlib.util.find_spec("docker.api") is None:
@@ -63,6 +68,8 @@ def _need_library() -> None:
             because="kesdeploy needs it to talk to Docker; Podman needs nothing more",
             hint="pip install 'kesdeploy[docker]'  (pipx inject kesdeploy docker)",
         )
+    with _IMPORTING:
+        import docker  # noqa: F401
 
 
 def _from_host() -> DockerAddress | None:

@@ -21,6 +21,7 @@ _START_SECONDS = 15.0
 _PREFIX = "kesdeploy-podman-"
 # What held a user's containers together was killed; Podman says the same of it to every command.
 _MIGRATE = "podman system migrate (once more when it complains), then the same command"
+_SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _LONGEST_SOCKET = 100  # sun_path holds 108 bytes (unix(7))
 
 
@@ -65,6 +66,10 @@ class Companion:
         """The program that serves `socket`."""
         raise NotImplementedError
 
+    def environment(self) -> dict[str, str] | None:
+        """None: ours."""
+        return None
+
     def by_hand(self) -> str:
         """What shows the same to somebody who looks for the reason."""
         return "podman info"
@@ -100,7 +105,13 @@ class Companion:
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C is for us, and must not tear a request that is under way.
         return subprocess.Popen(
-            self.argv(), stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self.cwd, start_new_session=True
+            self.argv(),
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd=self.cwd,
+            env=self.environment(),
+            start_new_session=True,
         )
 
     def _await(self, process: subprocess.Popen[bytes]) -> None:
@@ -137,6 +148,10 @@ class OwnService(Companion):
     """
 
     cwd = "/"
+
+    def environment(self) -> dict[str, str]:
+        """cron, and users on Debian, have no folder of root's programs in their PATH: Podman's network needs some."""
+        return {**os.environ, "PATH": os.pathsep.join((os.environ.get("PATH", os.defpath), *_SYSTEM))}
 
     def argv(self) -> tuple[str, ...]:
         return ("podman", "system", "service", f"--time={IDLE_SECONDS}", self.url)

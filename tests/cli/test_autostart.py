@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,15 @@ def test_without_systemd_it_says_what_else_there_is(system, ask):
     assert "systemd does not run" in problem["message"]
     assert "@reboot KESDEPLOY_HOME=" in problem["hint"]
     assert problem["hint"].endswith("/opt/kesdeploy start -n fs")
+    assert "PATH=/" not in problem["hint"], "cron's own is long enough"
+
+
+def test_a_line_for_cron_leads_to_the_same_engine(system, ask, monkeypatch):
+    (system.root / "booted").rmdir()
+    place = replace(boot.here(), environment={"DOCKER_HOST": "unix:///run/my docker.sock?a%20b"})
+    monkeypatch.setattr(boot, "here", lambda: place)
+    hint = ask("autostart", "enable", expect=2)["problems"][0]["hint"]
+    assert r"DOCKER_HOST='unix:///run/my docker.sock?a\%20b'" in hint
     assert system.files == []
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -185,6 +187,29 @@ def test_without_the_library_it_says_how_it_comes(tmp_path: Path, monkeypatch: p
         with pytest.raises(EngineError, match="library for Python is not installed") as error:
             open_engine(choice)
         assert "pip install 'kesdeploy[docker]'" in error.value.hint
+
+
+def test_several_threads_may_look_for_docker_first(tmp_path: Path):
+    """Its library imports itself in a circle."""
+    script = """
+import threading
+from kesdeploy.engines import docker_address
+together, failed = threading.Barrier(4), []
+def look():
+    together.wait()
+    try:
+        docker_address._need_library()
+        docker_address._context(None)
+    except ImportError as error:
+        failed.append(error)
+threads = [threading.Thread(target=look) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+raise SystemExit(str(failed) if failed else 0)
+"""
+    for _ in range(6):
+        done = subprocess.run((sys.executable, "-c", script), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_too_old_a_docker_is_told(tmp_path: Path):

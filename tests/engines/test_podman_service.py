@@ -26,6 +26,15 @@ OWN = Address("", "test")
 
 
 @pytest.mark.engine
+def test_it_finds_the_programs_of_root_where_cron_starts_us(monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    with closing(OwnService()) as service:
+        service.ensure()
+        assert service.pid
+        there = Path(f"/proc/{service.pid}/environ").read_bytes().split(b"\0")
+    assert b"PATH=/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin" in there
+
+
 def test_it_is_private_and_leaves_nothing(engine: Engine):
     service = OwnService()
     service.ensure()
