@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import admitted, given, keystores, protection, spec, topology, yamltext
+from kesdeploy import admitted, given, keystores, ports, protection, spec, topology, yamltext
 from kesdeploy.deployment import FOLDER, Deployment, clock
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.engines.elsewhere import refuse_another, refuse_elsewhere
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kesdeploy.engines import Container, Engine, Pod
     from kesdeploy.report import Reporter
     from kesdeploy.spec import Spec
+    from kesdeploy.state import State
 
 
 @dataclass(frozen=True)
@@ -195,8 +196,7 @@ def _engine(wish: Wish, wanted: Spec, home: Home) -> Iterator[tuple[Engine, Stat
     engine = open_engine(wanted.engine, state.value.engine or None)
     try:
         refuse_elsewhere(engine.info())
-        # Named on the command line, it is meant.
-        refuse_another(engine.info(), "" if "engine" in wish.overrides else state.value.engine_id)
+        _refuse_another(wish, home, engine, state.value)
         yield engine, state
     except (EngineError, ServiceError) as error:
         # What dies while a command works ends it somewhere that knows no way on.
@@ -204,6 +204,28 @@ def _engine(wish: Wish, wanted: Spec, home: Home) -> Iterator[tuple[Engine, Stat
         raise
     finally:
         engine.close()
+
+
+def _refuse_another(wish: Wish, home: Home, engine: Engine, state: State) -> None:
+    """Named on the command line, another engine is meant; but not while the one before still runs the servers."""
+    info, before = engine.info(), state.engine_id
+    if "engine" not in wish.overrides:
+        refuse_another(info, before, name=home.name, reason=state.engine_reason)
+    elif before and info.identity not in ("", before) and (answering := _answering(home, engine)):
+        raise DataProtected(
+            f"{home.name} still runs on another {info.name}",
+            because=f"port {answering} answers: a second MinIO would write to the same data",
+            hint=f"there (DOCKER_HOST, DOCKER_CONTEXT): kesdeploy down -n {home.name}; then this command again; "
+            "or, where another program has that port by now, end that",
+        )
+
+
+def _answering(home: Home, engine: Engine) -> str:
+    """Those ports of the deployment as it was that somebody holds, and not this engine."""
+    was = load(Wish("status", home.name), home)
+    numbers = topology.published(was, keystores.of(was)).values()
+    bind = was.network.bind
+    return ", ".join(str(n) for n in numbers if not ports.is_free(bind, n) and engine.publisher(n) is None)
 
 
 def _deployment(wish: Wish, wanted: Spec, home: Home, engine: Engine, state: StateFile, report: Reporter) -> Deployment:

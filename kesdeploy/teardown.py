@@ -54,7 +54,7 @@ def _remove(home: Home, report: Reporter, *, data: bool) -> dict[str, Any]:
     for each in [open_engine("auto", recorded)] if recorded else _all_engines():
         with closing(each) as engine:
             refuse_elsewhere(engine.info())
-            refuse_another(engine.info(), its_id)
+            refuse_another(engine.info(), its_id, name=home.name)
             gone += _containers(engine, marks(home), report)
     if not (gone or home.ours or home.hollow):
         raise UsageError(f"there is no deployment {home.name!r}", hint="kesdeploy list")

@@ -457,9 +457,21 @@ def test_another_engine_of_the_kind_is_not_taken_for_the_one_it_lives_on(here):
     for command in ("stop", "start", "down"):
         with pytest.raises(EngineError, match="lives on another podman") as error:
             _do(command)
-        assert "gone for good: kesdeploy up --engine podman" in error.value.hint
+        assert "gone for good: kesdeploy up -n fs --engine podman" in error.value.hint
+        assert "(asked for)" in error.value.because
     with pytest.raises(EngineError, match="lives on another podman"):
         _up(here)
     assert [call for call in here.engine.calls if call != ("close",)] == []
     _up(here, engine="podman")
     assert _do("stop").ok
+
+
+def test_nor_where_it_is_named_while_the_first_one_still_runs_the_servers(here):
+    here.engine.identity = "one"
+    _up(here)
+    here.engine.identity, here.engine.publisher = "two", lambda _: None
+    here.taken.add(9000)
+    with pytest.raises(DataProtected, match="still runs on another podman") as error:
+        _up(here, engine="podman", network__s3_port=9500)
+    assert "port 9000 answers" in error.value.because
+    assert "kesdeploy down -n fs" in error.value.hint

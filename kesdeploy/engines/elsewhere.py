@@ -30,16 +30,19 @@ def refuse_elsewhere(info: EngineInfo, platform: str = sys.platform) -> None:
     )
 
 
-def refuse_another(info: EngineInfo, recorded: str) -> None:
+def refuse_another(info: EngineInfo, recorded: str, *, name: str, reason: str = "") -> None:
     """Raise EngineError for a second engine of the kind: it would start servers on data that others may be using.
 
-    recorded: the identity of the one that the deployment lives on; empty where that is not known.
+    recorded: the identity of the one that the deployment `name` lives on; empty where that is not known.
+    reason: why that one was chosen.
     """
     if recorded and info.identity and info.identity != recorded:
         raise EngineError(
             f"This deployment lives on another {info.name}",
-            because=f"{info.address} ({info.reason}) is not the one that was chosen; its containers may run there",
-            hint=f"docker context ls; echo $DOCKER_HOST; or, if it is gone for good: kesdeploy up --engine {info.name}",
+            because=f"{info.address} ({info.reason}) is not the one that was chosen{f' ({reason})' if reason else ''}; "
+            "its containers may run there",
+            hint="docker context ls; echo $DOCKER_HOST; or, if it is gone for good: "
+            f"kesdeploy up -n {name} --engine {info.name}",
         )
 
 
