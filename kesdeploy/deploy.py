@@ -209,9 +209,15 @@ def record(deployment: Deployment, source: Path | None = None) -> None:
     if there != text:
         home.write_spec(text)
     engine, kms, state = deployment.engine.info(), deployment.spec.kms, deployment.state.value
-    if (state.engine, state.engine_id, state.keystore) != (engine.name, engine.identity, kms):
-        reason = state.engine_reason or _why(deployment, engine)
-        chosen = replace(state, engine=engine.name, engine_id=engine.identity, engine_reason=reason, keystore=kms)
+    chosen = replace(
+        state,
+        engine=engine.name,
+        engine_id=engine.identity,
+        engine_reason=state.engine_reason or _why(deployment, engine),
+        runtime=engine.runtime,
+        keystore=kms,
+    )
+    if chosen != state:
         deployment.state.update(lambda _: chosen)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy import admitted, given, keystores, ports, protection, spec, topology, yamltext
 from kesdeploy.deployment import FOLDER, Deployment, clock
+from kesdeploy.engines import podman_runtime
 from kesdeploy.engines.choose import open_engine
 from kesdeploy.engines.elsewhere import refuse_another, refuse_elsewhere
 from kesdeploy.errors import DataProtected, EngineError, ServiceError, UsageError, in_words
@@ -209,6 +210,7 @@ def _engine(wish: Wish, wanted: Spec, home: Home) -> Iterator[tuple[Engine, Stat
 def _refuse_another(wish: Wish, home: Home, engine: Engine, state: State) -> None:
     """Named on the command line, another engine is meant; but not while the one before still runs the servers."""
     info, before = engine.info(), state.engine_id
+    podman_runtime.refuse_another(info, state.runtime, topology.container_names(home.name), name=home.name)
     if "engine" not in wish.overrides:
         refuse_another(info, before, name=home.name, reason=state.engine_reason)
     elif before and info.identity not in ("", before) and (answering := _answering(home, engine)):

@@ -58,6 +58,7 @@ class State:
     engine: str = ""
     engine_reason: str = ""
     engine_id: str = ""
+    runtime: str = ""
     sandbox: bool | None = None
     kesdeploy: str = ""
     keystore: str = ""

@@ -8,14 +8,15 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import boot, keystores, opening, protection
+from kesdeploy import boot, keystores, opening, protection, topology
 from kesdeploy.boot import systemd
 from kesdeploy.deployment import marks
+from kesdeploy.engines import podman_runtime
 from kesdeploy.engines.choose import KINDS, open_engine
 from kesdeploy.engines.elsewhere import refuse_another, refuse_elsewhere
 from kesdeploy.errors import EngineError, KesdeployError, StateError, UsageError, in_words
 from kesdeploy.opening import Wish
-from kesdeploy.state import StateFile, locked
+from kesdeploy.state import State, StateFile, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,12 +50,14 @@ def _written(wish: Wish, home: Home) -> dict[str, Any]:
 
 
 def _remove(home: Home, report: Reporter, *, data: bool) -> dict[str, Any]:
-    recorded, its_id = _recorded_engine(home)
+    state = _recorded(home)
     gone: list[str] = []
-    for each in [open_engine("auto", recorded)] if recorded else _all_engines():
+    for each in [open_engine("auto", state.engine)] if state.engine else _all_engines():
         with closing(each) as engine:
             refuse_elsewhere(engine.info())
-            refuse_another(engine.info(), its_id, name=home.name)
+            refuse_another(engine.info(), state.engine_id, name=home.name, reason=state.engine_reason)
+            names = topology.container_names(home.name)
+            podman_runtime.refuse_another(engine.info(), state.runtime, names, name=home.name)
             gone += _containers(engine, marks(home), report)
     if not (gone or home.ours or home.hollow):
         raise UsageError(f"there is no deployment {home.name!r}", hint="kesdeploy list")
@@ -102,12 +105,11 @@ def _all_engines() -> list[Engine]:
     return found or [open_engine()]
 
 
-def _recorded_engine(home: Home) -> tuple[str, str]:
-    """Its name and its identity, as far as they are known."""
+def _recorded(home: Home) -> State:
+    """As far as it is known."""
     with suppress(StateError):
-        state = StateFile.open(home).value
-        return state.engine, state.engine_id
-    return "", ""
+        return StateFile.open(home).value
+    return State(home.name)
 
 
 def _containers(engine: Engine, labels: dict[str, str], report: Reporter) -> list[str]:

@@ -130,6 +130,7 @@ class EngineInfo:
     """Which engine answers, and where. `reason` says why it was chosen.
 
     identity: tells it from another of its kind behind the same address; empty where the engine does not tell.
+    runtime: the folder of what runs, where that may be another one the next time; else empty.
     """
 
     name: str
@@ -139,6 +140,7 @@ class EngineInfo:
     remote: bool
     reason: str
     identity: str = ""
+    runtime: str = ""
 
 
 @dataclass(frozen=True)

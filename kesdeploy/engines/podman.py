@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from kesdeploy.engines import EngineInfo, podman_address
+from kesdeploy.engines import EngineInfo, podman_address, podman_runtime
 from kesdeploy.engines.podman_door import Call, Door
 from kesdeploy.engines.podman_pods import PodmanPods
 from kesdeploy.engines.podman_service import Companion, OwnService, Tunnel
@@ -41,13 +41,15 @@ class Podman(PodmanPods):
         return cls(podman_address.find())
 
     def info(self) -> EngineInfo:
+        rootless = _is_rootless(self._address.url)
         return EngineInfo(
             name="podman",
             version=self._version,
             address=self._address.url or "local",
-            rootless=_is_rootless(self._address.url),
+            rootless=rootless,
             remote=self._remote,
             reason=self._address.reason,
+            runtime=podman_runtime.folder() if rootless and self._is_local_cli() else "",
         )
 
     def close(self) -> None:

@@ -26,8 +26,7 @@ def proxied(spec: Spec) -> dict[str, str]:
     """KES's environment: through a proxy only what the user wants there, and never what is inside."""
     if not spec.kes.proxy:
         return NO_PROXY
-    parts = ("kes-server", "minio-server", "vault")
-    inside = ",".join(("localhost", "127.0.0.1", "::1", *(container_name(spec.name, part) for part in parts)))
+    inside = ",".join(("localhost", "127.0.0.1", "::1", *container_names(spec.name)))
     through = dict.fromkeys(("HTTPS_PROXY", "https_proxy"), spec.kes.proxy)
     return {**through, **dict.fromkeys(NO_PROXY, inside)}
 
@@ -38,6 +37,11 @@ def pod_name(name: str) -> str:
 
 def container_name(name: str, part: str) -> str:
     return f"{name}-{part}"
+
+
+def container_names(name: str) -> tuple[str, ...]:
+    """All that a deployment may have."""
+    return tuple(container_name(name, part) for part in ("kes-server", "minio-server", "vault"))
 
 
 def published(spec: Spec, keystore: Keystore) -> dict[str, int]:
