@@ -20,7 +20,7 @@ from kesdeploy.engines import ContainerSpec, Mount, PodSpec
 from kesdeploy.errors import EngineError, ServiceError
 from kesdeploy.keystores.startover import StartAgain, StartOver
 from kesdeploy.paths import seen_by_engine
-from kesdeploy.plan import Change, Verb
+from kesdeploy.plan import REMADE, Change, Plan, Verb
 from kesdeploy.readiness import wait_ready
 from kesdeploy.resources import Bootstrap, Container, Pod, Resource
 from kesdeploy.spec import RESTART
@@ -78,6 +78,16 @@ def ensure_container(deployment: Deployment, resource: Resource, change: Change)
     if body.component == "kes":
         gate.still_the_keys(deployment)
     deployment.state.has_loaded(resource.address, body.uses, as_of)
+
+
+def refuse_limits(deployment: Deployment, plan: Plan) -> None:
+    """Raises EngineError where a limit would be ignored: before anything is made, as what runs by then would stay."""
+    for change in plan.pending:
+        body = change.resource.body if change.resource else None
+        if isinstance(body, Container) and (body.memory or body.cpus) and change.verb in REMADE:
+            assert change.resource is not None
+            # Its folders may not be here yet.
+            deployment.engine.check(replace(_specified(deployment, change.resource), mounts=()))
 
 
 def _create(deployment: Deployment, resource: Resource) -> None:

@@ -11,6 +11,7 @@ from kesdeploy import (
     brought,
     choosing,
     clash,
+    containers,
     ensure,
     flaws,
     handover,
@@ -57,6 +58,7 @@ def up(wish: Wish, report: Reporter) -> Result:
             wanted = choosing.desired(deployment, choosing.choose(deployment))
             plan = _plan(deployment, wanted)
             clash.refuse_taken_ports(deployment, plan, wish.typed)
+            containers.refuse_limits(deployment, plan)
             _preflight(deployment, plan)
         before = home.read(SPEC_FILE)
         record(deployment, wish.config)

@@ -442,6 +442,14 @@ def test_errors_are_ours(here):
         _up(here)
 
 
+def test_a_limit_that_the_engine_ignores_is_told_before_anything_is_made(here):
+    here.engine.most = 0
+    with pytest.raises(EngineError, match="minio-server"):
+        _up(here, limits__minio__memory="1GiB")
+    assert {call[0] for call in here.engine.calls} <= {"close"}
+    assert not here.home.root.exists()
+
+
 def test_why_the_engine_was_chosen_is_remembered(here):
     _up(here)
     state = StateFile.open(here.home).value
