@@ -57,12 +57,12 @@ def examine(
         found = [future.result() for future in [threads.submit(probe) for probe in probes]]
     several = [each if isinstance(each, tuple) else (each,) for each in found]
     told = (finding for each in several for finding in each if finding is not None)
-    return (engine, *(finding for finding in told if finding.name not in _none_of_its_affair(engine)))
+    return (engine, *(finding for finding in told if finding.name not in _none_of_its_affair(engine, choice)))
 
 
-def _none_of_its_affair(engine: Finding) -> tuple[str, ...]:
+def _none_of_its_affair(engine: Finding, choice: str) -> tuple[str, ...]:
     """Docker's service brings a runtime, sees to ids and storage itself, and starts its containers at boot."""
-    return _OF_PODMAN if engine.evidence.startswith("docker ") else ()
+    return _OF_PODMAN if choice == "docker" or engine.evidence.startswith("docker ") else ()
 
 
 def _of_the_machine(machine: Machine) -> tuple[Probe, ...]:

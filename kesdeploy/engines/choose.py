@@ -14,11 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kesdeploy.engines import docker_address
+from kesdeploy.engines import EngineInfo, docker_address
+from kesdeploy.engines.elsewhere import refuse_elsewhere
 from kesdeploy.errors import EngineError
 
 if TYPE_CHECKING:
     from kesdeploy.engines import Engine
+    from kesdeploy.engines.docker_address import DockerAddress
 
 
 KINDS = ("podman", "docker")
@@ -77,7 +79,7 @@ def _docker(*, lives_there: bool) -> Engine:
     from kesdeploy.engines.docker import Docker, PodmanAnswers
 
     try:
-        return Docker(docker_address.find())
+        return Docker(_here(docker_address.find()))
     except PodmanAnswers as error:
         if not lives_there:
             raise
@@ -94,7 +96,7 @@ def _what_answers(why: str = "") -> Engine:
     """Whoever answers where the docker command line asks; a Podman is one, too."""
     from kesdeploy.engines.docker import Docker, PodmanAnswers
 
-    found = docker_address.find()
+    found = _here(docker_address.find())
     try:
         return Docker(replace(found, reason="; ".join(filter(None, (found.reason, why)))))
     except PodmanAnswers:
@@ -102,6 +104,13 @@ def _what_answers(why: str = "") -> Engine:
         from kesdeploy.engines.podman_address import Address
 
         return Podman(Address(found.url, f"{found.reason}; what answers there is Podman"))
+
+
+def _here(found: DockerAddress) -> DockerAddress:
+    """Raises EngineError for one on another machine, before it is asked: it may not answer at all."""
+    info = EngineInfo("docker", "", found.url, rootless=False, remote=not found.path, reason=found.reason)
+    refuse_elsewhere(info)
+    return found
 
 
 def _docker_is_here() -> bool:

@@ -72,12 +72,13 @@ def _translation(what: str, error: Exception, who: str) -> EngineError:
     if response is not None:  # requests' responses are false when they are errors
         return Refused(what, because=words(response.text), status=response.status_code)
     chain = list(_chain(error))
+    doctor = "kesdeploy doctor" + (f" --engine {who.lower()}" if who != "Podman" else "")
     if any(isinstance(link, TimeoutError | Timeout | ReadTimeoutError) for link in chain):
-        return TimedOut(what, because=f"{who} did not answer in time", hint="kesdeploy doctor")
+        return TimedOut(what, because=f"{who} did not answer in time", hint=doctor)
     if any(isinstance(link, PermissionError) for link in chain):
-        return EngineError(what, because=f"no right to use {who}'s socket", hint="kesdeploy doctor")
+        return EngineError(what, because=f"no right to use {who}'s socket", hint=doctor)
     if any(isinstance(link, ConnectionRefusedError | FileNotFoundError) for link in chain):
-        return NotListening(what, because=f"{who}'s service does not answer any more", hint="kesdeploy doctor")
+        return NotListening(what, because=f"{who}'s service does not answer", hint=doctor)
     if any(isinstance(link, ConnectionError) for link in chain):
         because = f"{who}'s service ended while it worked on this"
         return Broken(what, because=because, hint="run the same command again: it continues where it stopped")
