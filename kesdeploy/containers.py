@@ -96,12 +96,19 @@ def _create(deployment: Deployment, resource: Resource) -> None:
     for folder in body.data:
         deployment.home.make(folder)
     spec = _specified(deployment, resource)
-    if engine.container(body.name):
+    if old := _in_its_place(deployment, resource.address, body.name):
         # Before the old one goes: who may not have the new one keeps what runs.
         engine.check(spec)
-        engine.stop(body.name, timeout=body.stop_timeout)
-        engine.remove(body.name)
+    for name in old:
+        engine.stop(name, timeout=body.stop_timeout)
+        engine.remove(name)
     engine.create(spec)
+
+
+def _in_its_place(deployment: Deployment, address: str, name: str) -> list[str]:
+    """By our marks, too: somebody may have given the one that runs another name."""
+    ours = {found.name for found in deployment.engine.containers({**deployment.labels, ADDRESS: address})}
+    return sorted(ours | ({name} if deployment.engine.container(name) else set()))
 
 
 def _specified(deployment: Deployment, resource: Resource) -> ContainerSpec:

@@ -67,6 +67,7 @@ def _container(deployment: Deployment, address: str, body: Container | None, see
     # A folder that was put back from a copy is another folder than the one that the container still has.
     moved = any(now.get(source) != folder for source, folder in before.items() if source in sources)
     reason = "a folder that it mounts is another one" if moved else ""
+    reason = f"somebody calls it {seen.name}" if seen.name != body.name else reason
     return Seen(digest, reason, seen.running, state.stale(address, body.uses), parts=_parts(seen.labels))
 
 

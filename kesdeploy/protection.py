@@ -122,7 +122,7 @@ def _gone(deployment: Deployment, after: str, rescue: str = "") -> DataProtected
         return None
     key = PurePath(path).name if "/" in path.rstrip("/") else deployment.spec.key_name
     there = deployment.home.path(path)
-    how, because = ("damaged", f"{there} does not hold it") if there.is_file() else ("gone", f"there is no {there}")
+    how, because = ("damaged", f"{there} does not hold it") if there.exists() else ("gone", f"there is no {there}")
     return DataProtected(
         f"{path} is {how}, and the data of {deployment.name!r} can be read with nothing else",
         because=because,

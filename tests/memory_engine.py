@@ -55,6 +55,9 @@ class MemoryEngine:
     def dies(self, name: str, code: int = 1) -> None:
         self._containers[name] = replace(self._containers[name], state="exited", exit_code=code)
 
+    def renames(self, old: str, new: str) -> None:
+        self._containers[new] = replace(self._containers.pop(old), name=new)
+
     def pauses(self, name: str) -> None:
         self._containers[name] = replace(self._containers[name], state="paused")
 

@@ -450,6 +450,18 @@ def test_a_limit_that_the_engine_ignores_is_told_before_anything_is_made(here):
     assert not here.home.root.exists()
 
 
+@pytest.mark.parametrize("change", [{}, {"limits__minio__memory": "1GiB"}])
+def test_a_container_that_somebody_gave_another_name_is_made_again_in_its_place(here, change):
+    """Two of them would write to the same data."""
+    _up(here)
+    here.engine.renames("fs-minio-server", "mine")
+    changes = _up(here, **change).data["changes"]
+    assert [c["reason"] for c in changes] == ["somebody calls it mine"]
+    assert here.engine.container("mine") is None
+    assert here.engine.container("fs-minio-server").running
+    assert _up(here).data["changes"] == []
+
+
 def test_why_the_engine_was_chosen_is_remembered(here):
     _up(here)
     state = StateFile.open(here.home).value

@@ -56,8 +56,12 @@ def test_status_says_lost_while_kes_still_answers(here):
     assert problem.hint.startswith(BACK)
 
 
-def test_one_that_was_emptied_is_lost_too(here):
-    here.home.path(KEY).write_bytes(b"")
+@pytest.mark.parametrize("damage", [b"", b"\n", bytes(range(256)), b"AAA", None], ids=str)
+def test_one_that_was_damaged_is_lost_too(here, damage):
+    if damage is None:
+        here.home.path(KEY).mkdir()
+    else:
+        here.home.path(KEY).write_bytes(damage)
     (problem,) = overview.status(Wish("status", "fs"), Silent()).problems
     assert problem.message.startswith(f"{KEY} is damaged")
     assert problem.hint.startswith(BACK)
@@ -73,12 +77,12 @@ def test_status_names_the_cause_alone_once_kes_has_forgotten_it(here):
 
 
 def test_status_is_well_once_it_is_back(here):
-    here.home.path(KEY).write_bytes(b"key")
+    here.home.path(KEY).write_bytes(b"a2V5")
     assert overview.status(Wish("status", "fs"), Silent()).ok
 
 
 def test_verify_is_well_once_it_is_back_and_reloads(bare, reloads):
-    bare.home.path(KEY).write_bytes(b"key")
+    bare.home.path(KEY).write_bytes(b"a2V5")
     assert protection.gone(bare.deployment) is None
     assert all(check.ok for check in verify.verify(bare.deployment, bare.desired))
     assert reloads == ["fs"]

@@ -97,8 +97,8 @@ class DockerContainers(DockerImages):
         )
 
     def _publishing(self, port: int) -> docker_read.Raw | None:
-        running = (raw for raw in self._listed() if raw["State"] == "running")
-        return next((raw for raw in running if port in docker_read.published(raw)), None)
+        holding = (raw for raw in self._listed() if raw["State"] in docker_read.HOLDS_PORTS)
+        return next((raw for raw in holding if port in docker_read.published(raw)), None)
 
     def _who(self, raw: docker_read.Raw) -> str:
         pod = raw["HostConfig"]["NetworkMode"]

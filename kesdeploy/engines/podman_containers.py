@@ -85,7 +85,9 @@ class PodmanContainers(PodmanImages):
         # By itself, before any member: Podman 4 keeps its errors to itself when a member brings it up, and then holds
         # the published ports of the failed attempt, so that a second one would complain of those.
         for member in self._listed(podman_read.pod_filter([pod])):
-            if member["IsInfra"] and member["State"] != "running":
+            if member["IsInfra"] and member["State"] == "paused":
+                self._go_on(str(member["Names"][0]))
+            elif member["IsInfra"] and member["State"] != "running":
                 self._start(what, str(member["Names"][0]))
 
     def _start(self, what: str, target: str) -> None:
@@ -107,8 +109,8 @@ class PodmanContainers(PodmanImages):
         )
 
     def _publishing(self, port: int) -> podman_read.Raw | None:
-        running = (raw for raw in self._listed("{}") if raw["State"] == "running")
-        return next((raw for raw in running if port in podman_read.published(raw)), None)
+        holding = (raw for raw in self._listed("{}") if raw["State"] in podman_read.HOLDS_PORTS)
+        return next((raw for raw in holding if port in podman_read.published(raw)), None)
 
     def stop(self, name: str, *, timeout: int) -> None:
         grace = max(timeout, LEAST_STOP)

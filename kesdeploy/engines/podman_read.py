@@ -20,6 +20,7 @@ Raw = dict[str, Any]
 LEAST_STOP = 3
 
 _STATES = {"configured": "created", "initialized": "created", "stopped": "exited", "stopping": "running"}
+HOLDS_PORTS = ("running", "paused")
 _KNOWN = ("created", "running", "paused", "exited")
 
 # Given as an address, netavark takes it for one, and its rules match nothing.
@@ -155,7 +156,7 @@ def _is_broken(members: list[Raw]) -> bool:
     infra = next((c for c in members if c["IsInfra"]), None)
     if not running:
         return False
-    if infra is None or infra["State"] != "running":
+    if infra is None or infra["State"] not in HOLDS_PORTS:
         return True
     return any(c["StartedAt"] < infra["StartedAt"] for c in running)
 

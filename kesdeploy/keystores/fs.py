@@ -5,6 +5,7 @@ KES keeps each key as a file of mode 0600, unencrypted: whoever reads the disk r
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, ClassVar
 
 from kesdeploy.engines import Mount
@@ -100,5 +101,12 @@ class Fs:
 
 
 def _holds_a_key(file: Path) -> bool:
-    """Whether it can: KES goes on with the copy in its memory where it was emptied, and then has none."""
-    return file.is_file() and file.stat().st_size > 0
+    """Whether it can: KES goes on with the copy in its memory where it was damaged, and then has none.
+
+    Base64, and JSON of releases before 2024-02-29 (internal/crypto/key.go).
+    """
+    try:
+        data = file.read_bytes()
+        return bool(data) and (data.startswith(b"{") or bool(base64.b64decode(data.strip(), validate=True)))
+    except (OSError, ValueError):
+        return False

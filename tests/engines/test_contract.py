@@ -215,6 +215,7 @@ def test_one_that_was_paused_goes_on_and_ends(world: World):
     name = world.run("a", ("/bin/sh", "-c", 'trap "exit 0" TERM; while :; do sleep 0.05; done'))
     argv = world.engine.run_args(name)
     pause = (*argv[: argv.index("run")], "pause", name)
+    whole = (*argv[: argv.index("run")], "pause", *_everything(world, name))
     subprocess.run(pause, check=True, capture_output=True)
     seen = world.engine.container(name)
     assert seen is not None
@@ -228,9 +229,22 @@ def test_one_that_was_paused_goes_on_and_ends(world: World):
         lambda: world.engine.remove_pod(world.pod, stop_timeout=3),
     ):
         world.engine.start(name)
-        subprocess.run(pause, check=True, capture_output=True)
+        subprocess.run(whole, check=True, capture_output=True)
         end()
     assert world.engine.pod(world.pod) is None
+
+
+def test_one_that_was_paused_still_has_its_port(world: World, free_port: int):
+    world.make_pod(Port("127.0.0.1", free_port, 80))
+    name = world.run("web", SERVER)
+    argv = world.engine.run_args(name)
+    subprocess.run((*argv[: argv.index("run")], "pause", *_everything(world, name)), check=True, capture_output=True)
+    found = world.engine.publisher(free_port)
+    assert found is not None
+    assert found.name == world.pod
+    assert not found.broken
+    world.engine.start(name)
+    assert _eventually(lambda: answer(free_port) == "hello")
 
 
 def test_a_signal_arrives(world: World):
@@ -519,6 +533,15 @@ def _pod(world: World):
     return found
 
 
+def _everything(world: World, member: str) -> list[str]:
+    """A member, and what holds its network."""
+    return [member] if world.engine.info().name == "docker" else [member, _infra(world)]
+
+
+def _infra(world: World) -> str:
+    return _cli(world, "pod", "inspect", world.pod, "--format", "{{.InfraContainerID}}")
+
+
 def _break_network(world: World, member: str) -> None:
     if world.engine.info().name == "docker":
         _cli(world, "network", "disconnect", "-f", world.pod, member)
@@ -527,7 +550,7 @@ def _break_network(world: World, member: str) -> None:
 
 
 def _kill_infra(world: World) -> str:
-    infra = _cli(world, "pod", "inspect", world.pod, "--format", "{{.InfraContainerID}}")
+    infra = _infra(world)
     subprocess.run(["podman", "kill", "-s", "KILL", infra], check=True, capture_output=True)
     subprocess.run(["podman", "wait", infra], check=True, capture_output=True)
     return infra
