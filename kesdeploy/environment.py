@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kesdeploy import opening, pki, services, topology, validity
 from kesdeploy.deployment import clock
-from kesdeploy.errors import KesdeployError, UsageError
+from kesdeploy.errors import StateError, UsageError
 from kesdeploy.home import Home, write_private
 from kesdeploy.result import Result
 
@@ -55,7 +55,7 @@ def _kes(spec: Spec, home: Home, *, roots: bool) -> dict[str, str]:
     theirs = services.elsewhere(spec)
     certificate, key = home.identity(services.kes_identity(spec))
     if not key.exists():
-        raise KesdeployError("this deployment's KES identity is missing", hint=f"kesdeploy up -n {home.name}")
+        raise StateError("this deployment's KES identity is missing", hint=f"kesdeploy up -n {home.name}")
     if (theirs and theirs.certificate) or spec.kes.auth == "certificate":
         login = {"KES_CLIENT_CERT": str(certificate), "KES_CLIENT_KEY": str(key)}
     else:

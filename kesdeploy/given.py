@@ -11,6 +11,7 @@ from kesdeploy.minio_rules import unreadable
 
 # MinIO's own least length of a root password, in bytes (internal/auth/credentials.go).
 LEAST_PASSWORD = 8
+_LARGEST = 1_000_000
 
 
 def part(of: str, source: str) -> str:
@@ -75,7 +76,11 @@ def _part(name: str, of: str, source: str) -> str:
 def _file(path: str) -> tuple[str, str]:
     try:
         # Editors end a file with a line end; it is not part of the secret.
-        found = Path(path).expanduser().read_text(encoding="utf-8")
+        with Path(path).expanduser().open("rb") as file:  # bounded: a device has no end
+            data = file.read(_LARGEST + 1)
+        found = data.decode()
+        if len(data) > _LARGEST:
+            return "", f"it is longer than {_LARGEST} bytes"
         return found.removesuffix("\n").removesuffix("\r"), "the file is empty"
     except (OSError, ValueError, RuntimeError) as error:  # no text, no path at all, or the home of an unknown user
         return "", in_words(error)

@@ -6,6 +6,8 @@ Credentials are files in a private folder that is mounted; the current folder is
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import tempfile
 from pathlib import Path
@@ -63,13 +65,22 @@ def run_tool(tool: str, wish: Wish, arguments: Sequence[str], report: Reporter) 
 
 def _refuse_unseen(tool: str, arguments: Sequence[str]) -> None:
     """In a container, a path outside of the current folder is another file of that name, or none."""
-    here = Path.cwd()
+    here = _here()
     for word in arguments if tool == "mc" else ():
         local = word.startswith(("/", "../")) or word == ".."
-        if local and not (here / word).resolve().is_relative_to(here):
+        if local and (here is None or not (here / word).resolve().is_relative_to(here)):
             raise UsageError(
                 f"mc sees the current folder and what is below it, not {word}", hint=f"cd {Path(word).parent} first"
             )
+
+
+def _here() -> Path | None:
+    """The current folder; None where there is nothing to be seen: it was removed, or is all of the machine."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        return None
+    return here if here != Path("/") else None
 
 
 def _credentials(tool: str, deployment: Deployment, folder: Path) -> dict[str, str]:
@@ -106,15 +117,22 @@ def _kes_login(deployment: Deployment, folder: Path) -> dict[str, str]:
 
 
 def _flags(deployment: Deployment, folder: str, environment: dict[str, str], entrypoint: Sequence[str]) -> list[str]:
-    here = str(Path.cwd())
     user = "0:0" if deployment.engine.info().rootless else deployment.home.owner()
-    flags = ["--user", user, "--entrypoint", entrypoint[0], "-v", f"{folder}:/kesdeploy:z"]
+    flags = ["--user", user, "--entrypoint", entrypoint[0], "--mount", _mount(folder, "/kesdeploy")]
+    if here := _here():
+        flags += ["--mount", _mount(str(here), str(here)), "-w", str(here)]
     # A shared label on a whole home folder would change the user's machine: the current folder is mounted as it is, and
     # SELinux, which would keep it from any container, is left out for this one.
-    flags += ["-v", f"{here}:{here}", "-w", here] if here != "/" else []
     flags += ["--security-opt", "label=disable"] if _SELINUX.exists() else []
     flags += ["-t"] if foreground.on_terminal() else []
     return flags + [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
+
+
+def _mount(source: str, target: str) -> str:
+    """Both engines read it as a line of CSV: a folder may have colons and commas in its name."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(("type=bind", f"source={source}", f"target={target}"))
+    return line.getvalue()
 
 
 def _prefix(tool: str, spec: Spec) -> list[str]:

@@ -107,3 +107,9 @@ def test_a_change_at_the_source_counts_and_its_absence_does_not(tmp_path):
     assert brought.changed(f"@{source}", "another")
     source.unlink()
     assert not brought.changed(f"@{source}", GOOD)
+
+
+def test_a_source_without_end_is_no_secret():
+    with pytest.raises(UsageError) as error:
+        brought.read("x", "@/dev/zero")
+    assert "longer than" in error.value.because

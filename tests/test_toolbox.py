@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 from core_fixtures import World, world
 
 from kesdeploy import deploy, pki, toolbox
-from kesdeploy.errors import ImageError, KesdeployError, Unhealthy
+from kesdeploy.errors import ImageError, KesdeployError, Unhealthy, UsageError
 from kesdeploy.opening import Wish
 from kesdeploy.report import Silent
 
@@ -34,8 +35,8 @@ class Ran:
 
     def __call__(self, argv):
         self.argv = argv
-        mount = next(word for word in argv if word.endswith(":/kesdeploy:z"))
-        self.folder = Path(mount.removesuffix(":/kesdeploy:z"))
+        mount = next(word for word in argv if word.endswith(",target=/kesdeploy"))
+        self.folder = Path(mount.removesuffix(",target=/kesdeploy").removeprefix("type=bind,source="))
         self.modes = {self.folder.stat().st_mode & 0o777}
         self.files = {p.name: p.read_text() for p in self.folder.iterdir()}
         return 42
@@ -92,8 +93,28 @@ def test_no_secret_on_the_command_line_and_nothing_left(here, ran, tool):
 def test_the_current_folder_is_where_it_is(here, ran, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _run("mc", "cp", "./file", "this/photos")
-    assert f"{tmp_path}:{tmp_path}" in ran.argv
+    assert f"type=bind,source={tmp_path},target={tmp_path}" in ran.argv
     assert ran.argv[ran.argv.index("-w") + 1] == str(tmp_path)
+
+
+def test_a_folder_with_colons_and_commas_is_one_folder(here, ran, tmp_path, monkeypatch):
+    odd = tmp_path / 'a:b,c"d'
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    _run("mc", "ls", "this")
+    (line,) = csv.reader([next(word for word in ran.argv if "target=/kesdeploy" not in word and "target=" in word)])
+    assert line == ["type=bind", f"source={odd}", f"target={odd}"]
+
+
+def test_a_folder_that_was_removed_is_not_seen(here, ran, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    _run("mc", "ls", "this")
+    assert "-w" not in ran.argv
+    with pytest.raises(UsageError, match="sees the current folder"):
+        _run("mc", "cp", "/etc/hosts", "this/photos")
 
 
 def test_where_only_certificates_count_a_new_api_key_is_told_to_be_useless(here, ran, tmp_path):
@@ -148,4 +169,4 @@ def test_the_current_folder_is_seen_where_selinux_is_on_and_gets_no_label(here, 
     monkeypatch.setattr(toolbox, "_SELINUX", tmp_path if selinux else tmp_path / "none")
     toolbox.run_tool("mc", Wish("mc", "fs"), ["ls"], Silent())
     assert ("label=disable" in ran.argv) is selinux
-    assert f"{Path.cwd()}:{Path.cwd()}" in ran.argv
+    assert f"type=bind,source={Path.cwd()},target={Path.cwd()}" in ran.argv

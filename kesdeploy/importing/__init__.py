@@ -159,11 +159,13 @@ def _with_files(service: Service, read: Callable[[str], dict[str, str]]) -> Serv
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise UsageError(f"{path} is too long for a configuration", hint="kesdeploy import FILE")
-        return path.read_text(encoding="utf-8", errors="replace")
+        with path.open("rb") as file:  # bounded: a device has no end
+            data = file.read(_LARGEST + 1)
     except OSError as error:
-        raise UsageError(f"cannot read {path}", because=in_words(error)) from error
+        raise UsageError(f"cannot read {path}", because=in_words(error), hint="kesdeploy import FILE") from error
+    if len(data) > _LARGEST:
+        raise UsageError(f"{path} is too long for a configuration", hint="kesdeploy import FILE")
+    return data.decode(errors="replace")
 
 
 def _kind(text: str) -> str:

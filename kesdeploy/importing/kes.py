@@ -140,7 +140,7 @@ class _Reader:
             body = policy if isinstance(policy, dict) else {}
             if "paths" in body:
                 self.broken(f"policy.{name}.paths", "KES ignores it since 2022", "it is `allow:` now")
-            for pattern in (*(body.get("allow") or ()), *(body.get("deny") or ()), *(body.get("paths") or ())):
+            for pattern in [text for part in ("allow", "deny", "paths") for text in _list(body, part)]:
                 if isinstance(pattern, str) and not reaches(pattern):
                     self.broken(
                         f"policy.{name}",
@@ -158,8 +158,8 @@ class _Reader:
 
     def _further(self, name: str, body: Mapping[str, Any]) -> None:
         """A client besides MinIO keeps its policy; who it is may be said by a variable that nobody has here."""
-        theirs = {part: [str(text) for text in body.get(part) or ()] for part in ("allow", "deny", "identities")}
-        theirs["allow"] += [str(text) for text in body.get("paths") or ()]
+        theirs = {part: [str(text) for text in _list(body, part)] for part in ("allow", "deny", "identities")}
+        theirs["allow"] += [str(text) for text in _list(body, "paths")]
         known = [identity for identity in theirs["identities"] if _IDENTITY.fullmatch(identity)]
         kept = {part: [text for text in theirs[part] if reaches(text)] for part in ("allow", "deny")}
         self.settings[f"kes.policies.{name}"] = {**{part: p for part, p in kept.items() if p}, "identities": known}
@@ -294,6 +294,11 @@ def _get(tree: Mapping[str, Any], path: str) -> Any:
 def _items(section: object) -> Iterator[tuple[str, Any]]:
     if isinstance(section, dict):
         yield from ((str(name), value) for name, value in section.items())
+
+
+def _list(body: Mapping[str, Any], part: str) -> list[object]:
+    found = body.get(part)
+    return found if isinstance(found, list) else []
 
 
 def _leaves(tree: object, prefix: str = "") -> Iterator[tuple[str, object]]:

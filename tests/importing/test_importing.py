@@ -405,3 +405,15 @@ def test_one_variable_that_no_spec_takes_leaves_the_others(tmp_path):
     assert found.tree["minio"]["environment"] == {"MINIO_SITE_NAME": "here"}
     assert "minio.environment.MINIO_NOTIFY_REDIS_PASSWORD_A" in [remark.where for remark in found.remarks]
     assert "hidden-well" not in f"{found.tree}{found.remarks}"
+
+
+@pytest.mark.parametrize("allow", ["5", "text", "{a: b}", "null"])
+def test_a_policy_that_is_none_is_no_mistake_of_ours(tmp_path, allow):
+    file = tmp_path / "kes-config.yaml"
+    file.write_text(f"policy: {{a: {{allow: {allow}, identities: {allow}}}}}\nkeystore: {{fs: {{path: /x}}}}\n")
+    assert imported([file]).tree["keystore"] == {"fs": {}}
+
+
+def test_a_device_has_no_end_and_is_no_configuration():
+    with pytest.raises(UsageError, match="too long"):
+        imported([Path("/dev/zero")])
