@@ -12,6 +12,8 @@ from contextlib import suppress
 def main() -> None:
     # What is imported stays: to look through all of it again and again takes 30 ms of a short command.
     gc.set_threshold(100_000)
+    # Whatever others may not: what is made here can be read by its owner.
+    os.umask(os.umask(0o077) & 0o077)
     # Python's own answer to Ctrl-C while the program is still being loaded is a traceback.
     signal.signal(signal.SIGINT, _nothing_begun)
     from kesdeploy.cli import main as command_line

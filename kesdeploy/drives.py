@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SYSTEM, META = ".minio.sys", "xl.meta"
 # Ends the folder of an object whose name ends with a slash.
 _FOLDER = "__XLDIR__"
+FILLED = 0.99  # of a disk, as far as MinIO fills it
 _CLOCK = 500  # objects between two looks at the clock
 
 
@@ -45,6 +46,17 @@ def drives(spec: Spec, home: Home) -> tuple[Path, ...]:
     # Of one drive, `d1` may be a bucket.
     places = (minio,) if count == 1 else tuple(minio / f"d{number}" for number in range(1, count + 1))
     return tuple(place for place in places if (place / SYSTEM).is_dir())
+
+
+def full(spec: Spec, home: Home) -> tuple[Path, ...]:
+    """Those whose disk has less than a hundredth free: MinIO takes no object then (its hasSpaceFor)."""
+
+    def left(drive: Path) -> float:
+        disk = os.statvfs(drive)
+        usable = disk.f_blocks - disk.f_bfree + disk.f_bavail
+        return disk.f_bavail / usable if usable else 1
+
+    return tuple(drive for drive in drives(spec, home) if left(drive) <= 1 - FILLED)
 
 
 def buckets(spec: Spec, home: Home) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import admitted, given, keystores, ports, protection, spec, topology, yamltext
+from kesdeploy import admitted, explain, given, keystores, ports, protection, spec, topology, yamltext
 from kesdeploy.deployment import FOLDER, Deployment, clock
 from kesdeploy.engines import podman_runtime
 from kesdeploy.engines.choose import open_engine
@@ -201,7 +201,9 @@ def _engine(wish: Wish, wanted: Spec, home: Home) -> Iterator[tuple[Engine, Stat
         yield engine, state
     except (EngineError, ServiceError) as error:
         # What dies while a command works ends it somewhere that knows no way on.
-        error.hint = error.hint or f"kesdeploy status -n {home.name}"
+        if not error.hint:
+            hint = f"kesdeploy status -n {home.name}"
+            error.because, error.hint = explain.clearer(error.because, hint, home.name)
         raise
     finally:
         engine.close()

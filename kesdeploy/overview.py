@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kesdeploy import (
     brought,
     choosing,
+    drives,
     explain,
     fingerprints,
     handover,
@@ -47,18 +48,21 @@ def status(wish: Wish, report: Reporter) -> Result:
     with opening.opened(wish, home, report, lock=False) as deployment:
         problems: list[Problem] = []
         rests = services.resting(deployment)
+        rows = parts.rows(deployment, expected(deployment), problems)
+        # Who is paused lets everybody wait.
+        silent = rests or any(row["state"] == "paused" for row in rows)
         wanted = choosing.desired(deployment, choosing.foreseen(deployment))
         data = {
             "deployment": home.name,
             "state": "",
             "engine": _engine(deployment),
             "sandbox": bool(protection.sandbox(deployment)),
-            "containers": parts.rows(deployment, expected(deployment), problems),
-            **(_unasked(deployment) if rests else _services(deployment, problems)),
+            "containers": rows,
+            **(_unasked(deployment) if silent else _services(deployment, problems)),
             "auto_encryption": deployment.spec.minio.auto_encryption,
             "certificates": _certificates(deployment, problems),
             "endpoints": endpoints(deployment),
-            "drift": [] if rests else _drift(deployment, wanted, problems),
+            "drift": [] if silent else _drift(deployment, wanted, problems),
         }
         if rests:
             # All else follows from it, but for certificates.
@@ -75,6 +79,7 @@ def _services(deployment: Deployment, problems: list[Problem]) -> dict[str, Any]
     counted = _traffic(deployment)
     gone = protection.gone(deployment)
     problems.extend(_damaged(deployment))
+    problems.extend(_full(deployment))
     keystore = _keystore(deployment, gone, problems)
     # What MinIO says of it follows from that.
     kms, took = _kms(deployment, [] if gone else problems)
@@ -89,6 +94,11 @@ def _damaged(deployment: Deployment) -> Iterator[Problem]:
             fingerprints.sealed(deployment.home, key)
         except DataProtected as error:
             yield Problem(error.code, error.what, error.hint)
+
+
+def _full(deployment: Deployment) -> Iterator[Problem]:
+    for drive in drives.full(deployment.spec, deployment.home):
+        yield Problem("disk", f"the disk of {drive} is full: MinIO takes no more objects", f"df -h {drive}; free some")
 
 
 def _unasked(deployment: Deployment) -> dict[str, Any]:

@@ -54,15 +54,21 @@ def ours(path: str, *, platform: str, release: str) -> str:
 
 
 def refuse_unspeakable(path: str) -> None:
-    """Raises UsageError for bytes that are no text in the present locale: no engine could be told of them."""
+    """Raises UsageError for bytes that are no text in the present locale, and for lines: no engine could be told."""
+    lines = any(ord(character) < ord(" ") for character in path)
     try:
         path.encode()
     except UnicodeEncodeError:
-        raise UsageError(
-            f"no engine can be told of the folder {path.encode(errors='backslashreplace').decode()}",
-            because=f"its name is no text in this locale ({sys.getfilesystemencoding()})",
-            hint="LC_ALL=C.UTF-8 in front of the command; or KESDEPLOY_HOME=DIR, with letters of ASCII alone",
-        ) from None
+        because = f"its name is no text in this locale ({sys.getfilesystemencoding()})"
+    else:
+        if not lines:
+            return
+        because = "its name has control characters in it"
+    raise UsageError(
+        f"no engine can be told of the folder {path.encode('unicode_escape', 'backslashreplace').decode()}",
+        because=because,
+        hint="KESDEPLOY_HOME=DIR, with letters of ASCII alone" + ("" if lines else "; or LC_ALL=C.UTF-8 before it"),
+    )
 
 
 def _below_mnt(path: str) -> str | None:

@@ -52,9 +52,11 @@ def proof(deployment: Deployment) -> tuple[Check, ...]:
 
 
 def _checks(deployment: Deployment, desired: tuple[Resource, ...], *, forget: bool) -> Iterator[Check]:
-    for resource in desired:
-        if isinstance(resource.body, Container):
-            yield _look(deployment, f"{resource.name} runs as planned", partial(_runs, resource=resource))
+    containers = [resource for resource in desired if isinstance(resource.body, Container)]
+    running = [_look(deployment, f"{r.name} runs as planned", partial(_runs, resource=r)) for r in containers]
+    yield from running
+    if any(check.code == NotRunning.code for check in running):
+        return  # as with certificates: the rest follows, each after its own time-out
     if ended := validity.expired(deployment.spec, deployment.home, deployment.now):
         # Nobody answers over one of them: all that comes after would only say so again.
         yield from (Check("certificates last", ok=False, evidence=p.message, hint=p.hint, code=p.code) for p in ended)
@@ -106,7 +108,7 @@ def _runs(deployment: Deployment, resource: Resource) -> str:
     found = deployment.engine.container(resource.body.name)
     if found is None or not found.running:
         state = found.state if found else "missing"
-        raise ServiceError(f"{resource.body.name} is {state}", hint=f"kesdeploy up -n {deployment.name}")
+        raise NotRunning(f"{resource.body.name} is {state}", hint=f"kesdeploy up -n {deployment.name}")
     if found.labels.get(DIGEST) != resource.digest:
         raise ServiceError(
             f"{resource.body.name} is not what the spec wants", hint=f"kesdeploy up -n {deployment.name}"
@@ -200,6 +202,10 @@ def _ensure_proof_bucket(deployment: Deployment, minio: Minio) -> None:
         minio.set_bucket_encryption(PROOF_BUCKET, *wanted)
     else:
         minio.clear_bucket_encryption(PROOF_BUCKET)
+
+
+class NotRunning(ServiceError):
+    code = "not-running"
 
 
 class NotEncrypted(ServiceError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,15 @@ def test_nothing_is_there_yet(home: Home):
     assert drives.drives(ONE, home) == ()
     assert drives.buckets(ONE, home) == ()
     assert drives.usage(ONE, home, "k1") == drives.Usage(drives.Counter())
+
+
+@pytest.mark.parametrize(("available", "expected"), [(0, True), (9, True), (11, False), (900, False)])
+def test_a_disk_is_full_as_minio_sees_it(home: Home, monkeypatch, available, expected):
+    drive = home.path("minio")
+    (drive / ".minio.sys").mkdir()
+    disk = SimpleNamespace(f_blocks=1100, f_bfree=100 + available, f_bavail=available)  # 100 are root's
+    monkeypatch.setattr(os, "statvfs", lambda _: disk)
+    assert drives.full(ONE, home) == ((drive,) if expected else ())
 
 
 def test_each_version_counts_for_the_key_it_needs(home: Home):

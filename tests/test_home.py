@@ -75,6 +75,9 @@ def test_a_name_that_no_engine_can_be_told_is_refused_before_anything_is_made(mo
         parent()
     assert r"l\udcff" in error.value.what
     assert "LC_ALL=C.UTF-8" in error.value.hint
+    monkeypatch.setenv("KESDEPLOY_HOME", f"{tmp_path}/two\nlines")
+    with pytest.raises(UsageError, match=r"two\\nlines"):
+        parent()
 
 
 def test_all_of_it_is_private(home, monkeypatch):

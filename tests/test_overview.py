@@ -51,6 +51,21 @@ def test_what_the_servers_tell_of_themselves(here):
     assert all(c["uptime_seconds"] > 0 for c in data["containers"])
 
 
+def test_a_full_disk_is_told(here, monkeypatch):
+    monkeypatch.setattr(overview.drives, "full", lambda *_: (here.home.path("minio"),))
+    (problem,) = _status().problems
+    assert (problem.code, _status().exit_code) == ("disk", 7)
+    assert problem.hint.startswith(f"df -h {here.home.path('minio')}")
+
+
+def test_where_one_is_paused_nobody_is_asked(here, monkeypatch):
+    here.engine.pauses(KES)
+    monkeypatch.setattr("kesdeploy.services.minio", lambda *_, **__: pytest.fail("asked"))
+    result = _status()
+    assert [(p.code, p.hint) for p in result.problems] == [("container", "kesdeploy up -n fs")]
+    assert (result.exit_code, result.data["kms"]) == (7, "not asked")
+
+
 def test_what_is_stopped_is_one_problem_and_nobody_is_asked(here, monkeypatch):
     here.engine.dies(KES, 0)
     here.engine.dies(MINIO, 0)

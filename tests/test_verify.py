@@ -201,3 +201,12 @@ def test_the_proof_alone_sends_no_signal(here):
     assert [check.name for check in checks] == ["keystore holds the key", "MinIO uses the KMS", "object"]
     assert all(check.ok for check in checks)
     assert here.engine.calls == []
+
+
+def test_what_does_not_run_is_not_asked(tmp_path, monkeypatch):
+    """A paused server would answer nothing, each time until its time is up."""
+    here = world(tmp_path, monkeypatch)
+    here.up()
+    here.engine.pauses(KES)
+    assert list(_checks(here)) == ["kes-server runs as planned", "minio-server runs as planned"]
+    assert not _checks(here)["kes-server runs as planned"].ok
