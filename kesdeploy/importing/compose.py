@@ -35,6 +35,7 @@ def _service(name: str, body: Mapping[str, Any], where: str, base: Path, known: 
         memory=_limit(body, "mem_limit", "memory"),
         cpus=_limit(body, "cpus", "cpus"),
         restart=_restart(body.get("restart")),
+        health="healthcheck" in body,
     )
 
 

@@ -150,7 +150,7 @@ class _Reader:
             if _of_minio(name, sections):
                 self.changed(
                     f"policy.{name}",
-                    "is not taken over",
+                    "is taken for MinIO's, and is not taken over",
                     "kesdeploy makes identities and policies of its own; MinIO may not create the default key",
                 )
             else:

@@ -121,6 +121,9 @@ def _of_the_root(name: str, value: str, place: str) -> Iterator[Remark]:
         )
     elif name == "MINIO_ROOT_USER" and value.startswith("$"):
         yield Remark("open", place, f"{value} is not set here", "say it: --set minio.root_user=VALUE; else one is made")
+    elif name == "MINIO_ROOT_PASSWORD" and value.startswith("${") and not _unset(value):
+        why = "set it where kesdeploy runs, or: --set minio.root_password=@FILE"
+        yield Remark("changed", place, f"is read from the variable {value}", why)
     elif name == "MINIO_ROOT_PASSWORD" and (lacks := _unset(value)):
         why = "say where it is: --set minio.root_password=@FILE; else one is made"
         yield Remark("open", place, f"{lacks} is not set here", why)

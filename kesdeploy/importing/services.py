@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,13 @@ from kesdeploy.importing.minio import from_environment
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_PORTS = {9000: "network.s3_port", 9001: "network.console_port", 7373: "network.kes_port", 8200: "network.vault_port"}
+_PORTS = {"kes": {7373: "network.kes_port"}, "vault": {8200: "network.vault_port"}}
+_USUAL = {
+    "network.s3_port": 9000,
+    "network.console_port": 9001,
+    "network.kes_port": 7373,
+    "network.vault_port": 8200,
+}
 _GONE = {"--mlock": "v0.21", "--root": "v0.18", "--quiet": "v0.21", "-q": "v0.21"}
 _VAULT_OWN = {
     "VAULT_AGENT_ADDR": "KES asks that address instead of keystore.vault.endpoint, and says nothing",
@@ -26,7 +33,7 @@ _VAULT_OWN = {
     "VAULT_CACERT": "keystore.vault.ca names that file",
     "VAULT_PROXY_ADDR": "kes.proxy names a proxy",
 }
-_DRIVES = re.compile(r"(?<!\S)/[^\s:]*\{1\.\.\.(\d{1,2})\}")
+_SEVERAL = re.compile(r"\{1\.\.\.(\d{1,2})\}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -46,6 +53,8 @@ class Service:
     cpus: str = ""
     restart: str = ""
     """As they are written."""
+    health: bool = False
+    """Whether it brings a health check."""
 
     @property
     def component(self) -> str:
@@ -82,12 +91,16 @@ def from_service(service: Service) -> Found:
     release, said = _release(service)
     settings: dict[str, Any] = {**release, **_proxy(service)}
     remarks += said
+    known = _listens(service)
     for address, here, inside in service.ports:
-        remarks += tuple(_published(service, address, inside))
-        if inside in _PORTS and here != inside:
-            settings[_PORTS[inside]] = here
-    if service.component == "minio" and (drives := _DRIVES.search(" ".join(service.command))):
-        settings["minio.drives"] = int(drives[1])
+        remarks += tuple(_published(service, address, here)) if inside in known else ()
+        if inside in known and here != _USUAL[known[inside]]:
+            settings[known[inside]] = here
+    if service.component == "minio" and (drives := len(_drives(service))) > 1:
+        settings["minio.drives"] = drives
+    if service.component and service.health:
+        why = "kesdeploy verify proves more: an object in, ciphertext on disk, and back"
+        remarks += (Remark("changed", f"{service.where}: {service.name}", "its health check is not taken over", why),)
     if not service.component:
         remarks += (Remark("open", service.where, f"{service.name} is left out", "it is no KES, MinIO or Vault"),)
     found = [Found(settings, remarks=remarks)]
@@ -96,6 +109,37 @@ def from_service(service: Service) -> Found:
     if service.component == "minio":
         found.append(from_environment(service.environment, f"{service.where}: {service.name}"))
     return merged(found)
+
+
+def _listens(service: Service) -> dict[int, str]:
+    """Its ports inside, and where a spec has what they are published as."""
+    if service.component != "minio":
+        return _PORTS.get(service.component, {})
+    s3 = service.option("--address") or service.environment.get("MINIO_ADDRESS", "")
+    console = service.option("--console-address") or service.environment.get("MINIO_CONSOLE_ADDRESS", "")
+    return {_port(s3, 9000): "network.s3_port", _port(console, 9001): "network.console_port"}
+
+
+def _port(address: str, otherwise: int) -> int:
+    port = address.rpartition(":")[2]
+    return int(port) if port.isdecimal() else otherwise
+
+
+def _drives(service: Service) -> list[str]:
+    """The folders that MinIO is told to use, each by itself."""
+    volumes = service.environment.get("MINIO_VOLUMES", "").strip("\"'").split()
+    command = service.command
+    told = command[command.index("server") + 1 :] if "server" in command else command
+    # The value of an option (`--certs-dir /certs`) is none.
+    named = [word for before, word in pairwise(("", *told)) if not before.startswith("-") or "=" in before]
+    return [drive for word in (*named, *volumes) if word.startswith("/") for drive in _each(word)]
+
+
+def _each(word: str) -> list[str]:
+    several = _SEVERAL.search(word)
+    if several is None:
+        return [word]
+    return [word.replace(several[0], str(number)) for number in range(1, int(several[1]) + 1)]
 
 
 def _release(service: Service) -> tuple[dict[str, str], tuple[Remark, ...]]:
@@ -137,12 +181,12 @@ def _image(service: Service) -> Iterator[Remark]:
         )
 
 
-def _published(service: Service, address: str, inside: int) -> Iterator[Remark]:
-    if inside in _PORTS and address in ("", "0.0.0.0"):
+def _published(service: Service, address: str, here: int) -> Iterator[Remark]:
+    if address in ("", "0.0.0.0"):
         yield Remark(
             "changed",
             service.where,
-            f"port {inside} is open to everybody",
+            f"port {here} is open to everybody",
             "kesdeploy publishes on 127.0.0.1; --bind says otherwise",
         )
 
@@ -184,18 +228,17 @@ def _kes(service: Service) -> Iterator[Remark]:
 
 def _minio(service: Service) -> Iterator[Remark]:
     place = f"{service.where}: {service.name}"
-    arguments = [word for word in service.command if word.startswith(("/", "http"))]
     volumes = service.environment.get("MINIO_VOLUMES", "").strip("\"'").split()
-    for path in (*arguments, *volumes):
-        if path.startswith("http"):
-            yield Remark(
-                "changed",
-                place,
-                f"{path}: several machines",
-                "kesdeploy runs one MinIO, with 1 to 16 drives (minio.drives)",
-            )
-        elif service.mounts and service.on_this_machine(path.partition("{")[0].rstrip("/")) is None:
-            yield Remark("broken", place, f"{path} is not mounted", "the objects are gone with the container")
+    for path in (word for word in (*service.command, *volumes) if word.startswith("http")):
+        why = "kesdeploy runs one MinIO, with 1 to 16 drives (minio.drives)"
+        yield Remark("changed", place, f"{path}: several machines", why)
+    for drive in _drives(service) if service.mounts else ():
+        source = service.on_this_machine(drive)
+        if source is None:
+            yield Remark("broken", place, f"{drive} is not mounted", "the objects are gone with the container")
+        else:
+            why = "kesdeploy's MinIO begins empty; docs/import.md says how to copy them over"
+            yield Remark("changed", place, f"its objects stay in {source}", why)
     if service.command[:1] == ("gateway",) or service.command[1:2] == ("gateway",):
         yield Remark("broken", place, "`minio gateway` is gone since 2022", "")
     yield from _files(
