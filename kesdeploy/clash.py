@@ -139,6 +139,12 @@ def taken(ip: str, port: int) -> str:
         return ports.holder(port) or "another process"
 
 
+def spoken_for(ip: str, port: int) -> str:
+    """The same, and a deployment that is stopped and will want it again."""
+    name = claimed().get(port)
+    return taken(ip, port) or (f"the deployment {name!r}, which is stopped" if name else "")
+
+
 def _next_offset(network: Network) -> int:
     """The one to propose instead: after the one that moved all of these ports, where one did."""
     moved = {getattr(network, name) - port for name, port in _defaults().items()}

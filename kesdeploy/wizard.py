@@ -41,7 +41,7 @@ def ask_spec(  # noqa: PLR0913 - what a test puts in the place of the world
     *,
     secrets_stored: Collection[str] = (),
     network: bool = False,
-    holder: Taken = clash.taken,
+    holder: Taken = clash.spoken_for,
     prove: Prove | None = None,
 ) -> tuple[Tree, dict[str, str]]:
     """The tree with every answer, and the secrets that were typed (name in `secrets/` -> value).

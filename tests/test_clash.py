@@ -183,3 +183,11 @@ def test_who_takes_the_port_of_one_that_is_stopped_is_warned(here, stopped):
     here.up()
     clash.refuse_taken_ports(deployment, here.plan())
     assert len(said) == 1, "it was said when the pod was made"
+
+
+def test_a_port_of_one_that_is_stopped_is_spoken_for(monkeypatch):
+    monkeypatch.setattr(clash, "taken", lambda _, port: "sshd" if port == 1 else "")
+    monkeypatch.setattr(clash, "claimed", lambda: {2: "photos"})
+    assert clash.spoken_for("127.0.0.1", 1) == "sshd"
+    assert clash.spoken_for("127.0.0.1", 2) == "the deployment 'photos', which is stopped"
+    assert clash.spoken_for("127.0.0.1", 3) == ""

@@ -157,12 +157,14 @@ class _FirstOf(Door):
     def ask(
         self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        for door in self._doors[:-1]:
+        *others, last = self._doors
+        for door in others:
             try:
                 return door.ask(method, path, body=body, headers=headers)
             except ServiceError:
-                self._doors = [*self._doors[1:], door]
-        return self._doors[0].ask(method, path, body=body, headers=headers)
+                # Whatever another thread found meanwhile: none is lost.
+                self._doors = [*(each for each in self._doors if each is not door), door]
+        return last.ask(method, path, body=body, headers=headers)
 
 
 def _listable(prefix: str) -> bool:
