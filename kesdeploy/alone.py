@@ -45,7 +45,7 @@ def plan(deployment: Deployment, past: Before) -> Plan:
             hint=f"kesdeploy plan -n {deployment.name} shows them; kesdeploy up -n {deployment.name} makes them",
         )
     if past.waiting:
-        deployment.report.note(f"other changes wait, and are left: kesdeploy plan -n {deployment.name}")
+        deployment.report.note(f"other pending changes were not made: kesdeploy plan -n {deployment.name}")
     left = past.waiting
     return Plan(tuple(replace(c, verb=Verb.KEEP) if c.address in left else c for c in found.changes))
 

@@ -90,7 +90,7 @@ def _refuse_no_text(offer: Offer) -> None:
             data.decode()
         except UnicodeDecodeError as error:
             hint = f"leave in {place} only what stands from -----BEGIN to -----END"
-            raise CertificateError(f"beside PEM, {place} holds what is no text", hint=hint) from error
+            raise CertificateError(f"{place} holds bytes beside its PEM blocks that are no text", hint=hint) from error
 
 
 def _refuse_other_host(offer: Offer, names: tuple[str, ...], host: str) -> None:

@@ -148,7 +148,7 @@ def trust(wish: Wish, out: Path | None, *, force: bool = False) -> Result:
     if target is None:
         raise UsageError(
             "there is nothing to trust",
-            because="clients here meet certificates of public authorities alone",
+            because="the certificates here are of public authorities: there is no CA to trust",
             hint=f"kesdeploy certs list -n {home.name}",
         )
     pem = b"".join(pki.split(Path(target.ca).read_bytes()))

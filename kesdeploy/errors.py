@@ -5,7 +5,7 @@ KesdeployError 1              a bug of ours, or nothing more precise
 │   └── SpecError 2           …with every problem of a spec at once, each with its path
 ├── EngineError 3             Podman or Docker: missing, no rights, refused
 │   └── PortTaken 3           another process holds a port that we were asked to publish
-├── ImageError 4              an image is neither here nor to be had
+├── ImageError 4              an image is not here and cannot be pulled
 ├── CertificateError 5        a certificate is wrong, or not the one that is served
 ├── ServiceError 6            KES, MinIO or Vault answered, and the answer was no
 ├── Unhealthy 7               everything was done, and a check failed

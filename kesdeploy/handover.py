@@ -31,7 +31,7 @@ def unfinished(deployment: Deployment) -> str:
     """What a rotation left that was not finished; empty where there is nothing."""
     old = [f"the old identity {name}" for name in identities.retiring(deployment.home)]
     old += ["KES's old login to the keystore"] if deployment.keystore.renewed(deployment.work) else []
-    return f"new credentials are in use, and the old ones still good: {', '.join(old)}" if old else ""
+    return f"new credentials are in use, and the old ones still work: {', '.join(old)}" if old else ""
 
 
 def finish(deployment: Deployment, wanted: tuple[Resource, ...], plan: Plan) -> tuple[Check, ...]:

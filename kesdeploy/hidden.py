@@ -1,6 +1,6 @@
 """A last net under secrets: whatever was told to it is replaced before anything is printed.
 
-It catches what a server repeats in its own words. No code may rely on it: a secret does not belong into a message.
+It catches what a server repeats in its own words. No code may rely on it: a secret does not belong in a message.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from kesdeploy import own_images
-from kesdeploy.catalogue import Advisory, Source, catalogue, flaws, is_older, known_pair, version_of
+from kesdeploy.catalogue import Source, catalogue, is_older, known_pair, version_of
 from kesdeploy.errors import EngineError, ImageError
 from kesdeploy.fetching import Layers, fetch, refusal
 from kesdeploy.local_images import digest, here, is_known_by, machine, offers, refuse_foreign
@@ -37,7 +37,6 @@ class Chosen:
     entrypoint: tuple[str, ...]
     version: str
     sandbox: bool
-    advisories: tuple[Advisory, ...]
 
 
 def choose(
@@ -51,7 +50,7 @@ def choose(
 ) -> Mapping[str, Chosen]:
     """The image of each component, in the local store when this returns. Raises ImageError.
 
-    `release` never falls back. `auto` decides once for all: when one image is neither here nor to be had
+    `release` never falls back. `auto` decides once for all: when one image is not here and cannot be pulled
     within seconds, KES and MinIO are both stand-ins, and `report.warn` says so. `overrides` are references by
     component.
     """
@@ -85,7 +84,7 @@ def _settle(engine: Engine, wishes: list[Wanted], pull: Pull, report: Reporter) 
     if not refusals:
         return "release"
     report.warn(
-        "The real images are neither here nor to be had "
+        "The real images are not in the local store, and could not be pulled "
         f"({'; '.join(refusals)}): kesdeploy's own stand-ins for KES and MinIO run instead. "
         "They prove nothing about the real servers and must never be used for production."
     )
@@ -102,9 +101,7 @@ def _sandbox(engine: Engine, wish: Wanted, pull: Pull, report: Reporter) -> Chos
     image = ensure_sandbox_image(engine, name)
     entrypoint = next(path for path, module in LAUNCHERS.items() if module == name)
     reference = sandbox_reference(name)
-    return Chosen(
-        name, reference, image.id, image.digest, (entrypoint,), version_of(reference), sandbox=True, advisories=()
-    )
+    return Chosen(name, reference, image.id, image.digest, (entrypoint,), version_of(reference), sandbox=True)
 
 
 def _release(engine: Engine, wish: Wanted, pull: Pull, report: Reporter) -> Chosen:
@@ -123,8 +120,7 @@ def _release(engine: Engine, wish: Wanted, pull: Pull, report: Reporter) -> Chos
 def _chosen(wish: Wanted, source: Source, image: Image) -> Chosen:
     name, version = wish.component.name, version_of(source.reference) or wish.component.version
     entrypoint, pin = wish.entrypoint(source), digest(wish, source, image)
-    known = flaws(name, source.reference, version)
-    return Chosen(name, source.reference, image.id, pin, entrypoint, version, sandbox=False, advisories=known)
+    return Chosen(name, source.reference, image.id, pin, entrypoint, version, sandbox=False)
 
 
 def _wheel() -> bool:
@@ -167,4 +163,5 @@ def _unobtainable(wish: Wanted, refusals: list[str]) -> ImageError:
     # What became of the publisher's image says nothing about one of the user's own.
     situation = "" if wish.named and wish.sources[0].reference not in published else f". {wish.component.situation}"
     why = f"{'; '.join(refusals)}{situation}"
-    return ImageError(f"The image of {title} is neither here nor to be had", because=why, hint=", or ".join(choices))
+    what = f"The image of {title} is not in the local store, and could not be pulled"
+    return ImageError(what, because=why, hint=", or ".join(choices))

@@ -105,7 +105,7 @@ def _objection(name: str, value: str) -> str:
     if is_source(value):
         return ""
     if _SECRET.search(name) or _LOGIN_IN_URL.search(value):
-        return "a secret does not belong into a spec; write @FILE or env:NAME"
+        return "a secret does not belong in a spec; write @FILE or env:NAME"
     return unreadable(value)
 
 

@@ -20,7 +20,7 @@ def secret_source(value: str) -> str:
     """Where a secret is to be read from: `@FILE` or `env:NAME`, never the secret itself."""
     if not re.fullmatch(r"@.+|env:[A-Za-z_][A-Za-z0-9_]*", value):
         # The value itself may be the secret: it is not repeated here.
-        raise ValueError("a secret does not belong into a spec; write @FILE or env:NAME, or use the prompt")
+        raise ValueError("a secret does not belong in a spec; write @FILE or env:NAME, or use the prompt")
     return value
 
 

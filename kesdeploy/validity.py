@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 WARN_DAYS = 30
 OURSELVES, S3_CLIENTS, KES_CLIENTS = "kesdeploy", "S3 clients", "KES clients"
-KES, MINIO, VAULT = leaves.KES_PART, leaves.MINIO_PART, "vault"
+KES, MINIO = leaves.KES_PART, leaves.MINIO_PART
 
 
 @dataclass(frozen=True)

@@ -275,7 +275,7 @@ class World:
             identifier = "sha256:" + hashlib.sha256(f"{reference}{sandbox}".encode()).hexdigest()
             self.engine.known[identifier] = Image(identifier, (reference,), "", 1, "amd64", {})
             version = reference.rpartition(":")[2]
-            found[name] = Chosen(name, reference, identifier, "", (f"/{name}",), version, sandbox, ())
+            found[name] = Chosen(name, reference, identifier, "", (f"/{name}",), version, sandbox)
         return found
 
     def _called(self, call: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kesdeploy.engines import docker_address
 from kesdeploy.engines.docker import Docker
 from kesdeploy.errors import EngineError
 
@@ -40,7 +41,7 @@ def docker_here() -> Iterator[None]:
 
 def _missing() -> str:
     try:
-        with closing(Docker.open()):
+        with closing(Docker(docker_address.find())):
             return ""
     except EngineError as error:
         return f"{error.what} ({error.because})"
@@ -48,7 +49,8 @@ def _missing() -> str:
 
 @contextmanager
 def _own() -> Iterator[str]:
-    """A dockerd with folders of its own; it leaves this machine's firewall, routes and bridges alone."""
+    """A dockerd with folders of its own; it leaves this machine's firewall and routes alone (and takes `docker0` away,
+    which the machine's own, if it does not run now, makes again)."""
     folder = Path(tempfile.mkdtemp(prefix="kesdeploy-dockerd-"))  # a socket's path is at most 108 bytes long
     url = f"unix://{folder}/s"
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -73,7 +73,7 @@ def _gives(monkeypatch, *digests: str) -> None:
         digest = left.pop(0)
         given = {name: overrides.get(name, f"r.example/{name}:7").partition("@")[0] for name in ("kes", "minio")}
         return {
-            name: Chosen(name, reference, f"id-{name}-{digest}", digest, ("/x",), "7", sandbox=False, advisories=())
+            name: Chosen(name, reference, f"id-{name}-{digest}", digest, ("/x",), "7", sandbox=False)
             for name, reference in given.items()
         }
 

@@ -65,7 +65,7 @@ def test_who_asks_is_told(store, monkeypatch, tmp_path):
 def test_what_is_missing_is_pulled_and_one_that_cannot_be_had_keeps_back_nobody(store, monkeypatch):
     def pull(engine, ask, pull, report):
         if ask.component.name == "minio":
-            raise ImageError("The image of MinIO is neither here nor to be had", hint="elsewhere")
+            raise ImageError("The image of MinIO is not in the local store, and could not be pulled", hint="elsewhere")
         return ask.sources[0], Image("new", (), "", 1, "amd64", {})
 
     monkeypatch.setattr("kesdeploy.images.obtain", pull)

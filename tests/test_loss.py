@@ -28,7 +28,7 @@ def here(tmp_path, monkeypatch) -> World:
 
 def data(here: World) -> None:
     here.home.make("minio/.minio.sys/config")
-    here.home.write(f"kes/{KEY}", b"key")
+    here.home.write(f"kes/{KEY}", b"a2V5")
 
 
 def lost(here: World) -> DataProtected:

@@ -23,7 +23,7 @@ def here(tmp_path, monkeypatch) -> World:
 
 def holds(here: World, *drives: str) -> None:
     """MinIO has written something, with the key that KES keeps."""
-    here.home.write(f"kes/{KEY}", b"key")
+    here.home.write(f"kes/{KEY}", b"a2V5")
     for drive in drives or ("",):
         here.home.make(f"minio/{drive}/.minio.sys/config".replace("//", "/"))
 

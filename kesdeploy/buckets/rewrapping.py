@@ -180,7 +180,7 @@ def _result(name: str, rule: rules.Rule, before: checking.Tally, after: checking
         report.warn(f"not changed: {checking.counted(count)}, {_LEFT[sse]}")
     if passed:
         report.note(checking.anew(rule.bucket, (rule.key,)))
-    what = f"another key is still that of {checking.counted(left)} of {rule.bucket}"
+    what = f"{checking.counted(left)} of {rule.bucket} still under another key"
     problems = (Problem("bucket", what, f"kesdeploy logs -n {name} minio"),) if left else ()
     data = {
         "deployment": name,

@@ -114,4 +114,4 @@ def named(bucket: str) -> str:
         if bucket != PROOF_BUCKET:
             return bucket
         because = "kesdeploy keeps it for the proof"
-    raise UsageError(f"{bucket[:80]!r} is no bucket for you", because=because, hint="choose another name")
+    raise UsageError(f"{bucket[:80]!r} is not a bucket of yours", because=because, hint="choose another name")

@@ -61,10 +61,7 @@ def info(data: Data) -> Iterable[Block]:
             ("Made", _SPLIT_SECOND.sub("", data["created_at"])),
             ("Cipher", data["algorithm"]),
             ("Default key", data["default"]),
-            (
-                "MinIO",
-                {"ok": "encrypts and decrypts with it", None: "does not answer"}.get(data["minio"], data["minio"]),
-            ),
+            ("MinIO", _MINIO.get(data["minio"], data["minio"])),
             ("Buckets", "MinIO does not answer" if data["buckets"] is None else data["buckets"]),
             ("Objects", _objects(data)),
             ("Guarded", "MinIO is not started without this very key" if data["fingerprint"] else ""),

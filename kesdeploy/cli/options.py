@@ -109,7 +109,7 @@ VaultAddress = Annotated[
     str, typer.Option("--vault-address", help="An existing Vault, https://HOST:PORT.", show_default=False)
 ]
 Timeout = Annotated[
-    str, typer.Option("--timeout", help="Longest wait for one thing to become ready.", show_default=False)
+    str, typer.Option("--timeout", help="Longest wait for one thing, as in 30s or 5m.", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.", show_default=False)]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show where an error happened.", show_default=False)]
@@ -124,7 +124,7 @@ def days(text: str) -> timedelta:
     """A time such as 30d or 12h."""
     match = re.fullmatch(r"(\d{1,6})(d|h)", text.strip())
     if not match:
-        raise UsageError(f"{text!r} is no number of days", hint="--if-expiring 30d")
+        raise UsageError(f"{text!r} is no duration", hint="--if-expiring 30d")
     return timedelta(**{{"d": "days", "h": "hours"}[match[2]]: int(match[1])})
 
 

@@ -6,7 +6,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy.engines import EngineInfo, docker_address
+from kesdeploy.engines import EngineInfo
 from kesdeploy.engines.docker_door import OLDEST, Door
 from kesdeploy.engines.docker_pods import DockerPods
 from kesdeploy.engines.podman_door import Call
@@ -42,11 +42,6 @@ class Docker(DockerPods):
         self._selinux, self._remapped = "selinux" in options, "userns" in options
         flags = {"memory": "MemoryLimit", "cpu": "CpuCfsQuota"}
         self._controllers = frozenset(name for name, flag in flags.items() if about.get(flag))
-
-    @classmethod
-    def open(cls) -> Docker:
-        """Connect to the Docker that its own rules point to."""
-        return cls(docker_address.find())
 
     def info(self) -> EngineInfo:
         return EngineInfo(

@@ -35,11 +35,6 @@ class Podman(PodmanPods):
             self.close()
             raise
 
-    @classmethod
-    def open(cls) -> Podman:
-        """Connect to the Podman that Podman's own rules point to."""
-        return cls(podman_address.find())
-
     def info(self) -> EngineInfo:
         rootless = _is_rootless(self._address.url)
         return EngineInfo(

@@ -62,7 +62,7 @@ def test_what_cannot_be_saved_or_loaded_is_4(store, kesdeploy, ask):
 def test_pull_says_what_was_here_and_what_cannot_be_had(store, kesdeploy):
     done = kesdeploy("images", "pull", expect=4)
     assert f"✓ kes: {KES}, which was here\n" in done.stdout
-    assert "The image of mc is neither here nor to be had" in done.stderr
+    assert "The image of mc is not in the local store, and could not be pulled" in done.stderr
 
 
 def test_mirror_prints_the_file_that_others_need(store, kesdeploy, monkeypatch):

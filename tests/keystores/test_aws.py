@@ -122,7 +122,7 @@ def test_an_endpoint_as_people_type_it(typed):
         ("region: eu-central-1, kmskey: minio", "alias/minio"),
         ("region: eu-central-1, kmskey: 'arn:aws:iam::111122223333:user/kes'", "a key of KMS is"),
         ("region: eu-central-1, ca: ca.pem", "absolute path"),
-        ("region: eu-central-1, credentials: {accesskey: AKIAIOSFODNN7EXAMPLE}", "does not belong into a spec"),
+        ("region: eu-central-1, credentials: {accesskey: AKIAIOSFODNN7EXAMPLE}", "does not belong in a spec"),
         ("region: eu-central-1, credentials: AKIAIOSFODNN7EXAMPLE", "a mapping is needed"),
         ("region: eu-central-1, credentials: {access_key: 'env:A'}", "did you mean 'accesskey'"),
         ("reigon: eu-central-1", "did you mean 'region'"),

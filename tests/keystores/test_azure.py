@@ -97,7 +97,7 @@ def test_an_address_that_is_none(endpoint, complaint):
         (f"{VAULT}, credentials: {{tenant_id: x.onmicrosoft.com, client_id: {CLIENT}}}", "the tenant's id is needed"),
         (f"{VAULT}, credentials: {{tenant_id: common, client_id: {CLIENT}}}", "the tenant's id is needed"),
         (f"{VAULT}, credentials: {{tenant_id: {TENANT}, client_id: my-app}}", "client_id: a UUID is needed"),
-        (f"{VAULT}, credentials: {{client_secret: plain-secret}}", "does not belong into a spec"),
+        (f"{VAULT}, credentials: {{client_secret: plain-secret}}", "does not belong in a spec"),
         (f"{VAULT}, tenant_id: x", "unknown key"),
     ],
 )

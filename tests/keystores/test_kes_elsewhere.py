@@ -86,7 +86,7 @@ class User:
         ("endpoints: 'https://kes:7373, https://kes:7373/'", "twice"),
         ("endpoints: 'https://play.min.io:7373'", "play.min.io is gone; and everybody had its root key"),
         (f"{LEAST}, enclave: tenant", "enclave: KES has none"),
-        (f"{LEAST}, api_key: 'kes:v1:AGaV6VXHasF0FnaB60WdCOeTZ8eTIDikL4zlN16c8NAs'", "does not belong into a spec"),
+        (f"{LEAST}, api_key: 'kes:v1:AGaV6VXHasF0FnaB60WdCOeTZ8eTIDikL4zlN16c8NAs'", "does not belong in a spec"),
         (f"{LEAST}, api_key: 'env:K', certificate: /c, key: 'env:C'", "never with both"),
         (f"{LEAST}, certificate: /c", "key: a client certificate needs its private key"),
         (f"{LEAST}, key: 'env:C'", "certificate: a client certificate needs"),

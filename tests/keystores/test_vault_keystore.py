@@ -121,7 +121,7 @@ def test_where_this_machine_reaches_it(bind, address):
         ("address: 'https://v', engine: '/'", "a path in Vault"),
         ("address: 'https://v', kubernetes: {}", "kubernetes.role: required"),
         ("address: 'https://v', kubernetes: {role: 'a/b'}", "a name in Vault"),
-        ("address: 'https://v', kubernetes: {role: r, jwt: plain-secret}", "does not belong into a spec"),
+        ("address: 'https://v', kubernetes: {role: r, jwt: plain-secret}", "does not belong in a spec"),
         (
             "address: 'https://v', kubernetes: {role: r}, approle: {id: 'env:ID'}",
             "approle, kubernetes: KES logs in with",
@@ -131,12 +131,12 @@ def test_where_this_machine_reaches_it(bind, address):
         ("address: 'https://v', tls: {cert: /c}", "tls.key: required"),
         ("address: 'https://v', tls: {key: /k}", "tls.cert: required"),
         ("address: 'https://v', tls: {cert: c.pem, key: /k}", "absolute path"),
-        ("address: 'https://v', tls: {cert: /c, key: plain-secret}", "does not belong into a spec"),
+        ("address: 'https://v', tls: {cert: /c, key: plain-secret}", "does not belong in a spec"),
         ("transit: {key: k}", "transit: only with `address`"),
         ("kubernetes: {role: r}", "kubernetes: only with `address`"),
         ("tls: {cert: /c, key: /k}", "tls: only with `address`"),
         ("address: 'https://v', ca: ca.pem", "absolute path"),
-        ("address: 'https://v', approle: {id: plain-secret}", "does not belong into a spec"),
+        ("address: 'https://v', approle: {id: plain-secret}", "does not belong in a spec"),
         ("adress: 'https://v'", "did you mean 'address'"),
     ],
 )

@@ -78,7 +78,7 @@ def test_only_what_ends_soon(running: Cli) -> None:
     assert [c["name"] for c in done["kept"]] == ["kes-server"]
     assert running("rotate-certs", "--if-expiring", "400d", "--json").data["rotated"]
     assert served(running, "kes-server").serial != before
-    assert "no number of days" in running("rotate-certs", "--if-expiring", "soon", expect=2).err
+    assert "no duration" in running("rotate-certs", "--if-expiring", "soon", expect=2).err
 
 
 @pytest.mark.parametrize("cli", ["sandbox", RELEASE], indirect=True)
