@@ -40,7 +40,8 @@ def examine_store(data: Path | None = None) -> Finding:
     """Which driver the user's store has; where nobody chose one, Podman 4 takes vfs, which copies every layer."""
     root = (data or Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()) / "containers" / "storage"
     if not (root / "vfs-layers").exists():
-        return passed(STORE, "its driver shares layers" if root.exists() else "new")
+        shares = (root / "overlay-layers").exists() or (root / "btrfs-layers").exists()
+        return passed(STORE, "its driver shares layers" if shares else "new: its driver is chosen at first use")
     fix = f"podman system reset (your images and containers go), then: mkdir -p ~/.config/containers; {_OVERLAY}"
     return Finding(STORE, Verdict.WARN, f"{root} uses vfs: each container is a whole copy of its image", fix)
 
