@@ -28,6 +28,9 @@ def main() -> None:
             # Not by taking hundreds of modules apart: that costs 90 ms, and nothing is left to be done.
             os._exit(end.code if isinstance(end.code, int) else 0)
         raise
+    except OSError as error:  # a help that finds no room; commands tell of it themselves
+        os.write(2, f"error: cannot write the output\n  because: {error.strerror}\n".encode())
+        os._exit(1)
 
 
 def _nothing_begun(*_: object) -> None:

@@ -227,8 +227,8 @@ def _told_lost(home: Home, save: Path | None) -> str:
     lost = teardown.losses(home)
     objects, keys = _counted(lost["objects"], "object"), _counted(lost["keys"], "key")
     if save:
-        return f"lost for ever with {home.name!r}: {objects} ({lost['bytes']} bytes); {keys} will be in {save}"
-    return f"lost for ever with {home.name!r}: {objects} ({lost['bytes']} bytes) and {keys}"
+        return f"to be lost for ever with {home.name!r}: {objects} ({lost['bytes']} bytes); {keys} will be in {save}"
+    return f"to be lost for ever with {home.name!r}: {objects} ({lost['bytes']} bytes) and {keys}"
 
 
 def _offered(home: Home, console: Console) -> Path | None:

@@ -174,7 +174,7 @@ def test_a_wrong_name_leaves_no_copy_and_the_right_one_does(there, tmp_path):
     assert not archive.exists()
     _confirm(person := Person(interactive=True, answers=["fs"]), save=archive)
     assert archive.exists()
-    assert person.notes[0] == f"lost for ever with 'fs': 1 object (5 bytes); 1 key will be in {archive}"
+    assert person.notes[0] == f"to be lost for ever with 'fs': 1 object (5 bytes); 1 key will be in {archive}"
 
 
 # --- import

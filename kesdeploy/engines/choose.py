@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,11 +46,14 @@ def _either() -> Engine:
     """Podman where both are here, unless DOCKER_HOST names an engine that answers."""
     if os.environ.get("CONTAINER_HOST") or os.environ.get("CONTAINER_CONNECTION"):
         return _podman()
+    why = ""
     if os.environ.get("DOCKER_HOST"):
-        with suppress(EngineError):  # other programs read it, too: a dead one hides no Podman
+        try:
             return _what_answers()
+        except EngineError as error:  # other programs read it, too: a dead one hides no Podman
+            why = f"DOCKER_HOST leads nowhere ({error.what})"
     try:
-        return _podman()
+        return _podman(why)
     except EngineError as no_podman:
         return _instead(no_podman)
 
@@ -68,11 +70,12 @@ def _instead(no_podman: EngineError) -> Engine:
         raise
 
 
-def _podman() -> Engine:
+def _podman(why: str = "") -> Engine:
     from kesdeploy.engines.podman import Podman
     from kesdeploy.engines.podman_address import find
 
-    return Podman(find())
+    found = find()
+    return Podman(replace(found, reason="; ".join(filter(None, (found.reason, why)))))
 
 
 def _docker(*, lives_there: bool) -> Engine:

@@ -18,6 +18,8 @@ SOCKET = "/var/run/docker.sock"
 INSTALL = "curl -fsSL https://get.docker.com | sh"
 
 
+# Where a user's PATH does not lead.
+SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"
 _IMPORTING = threading.Lock()
 
 
@@ -97,10 +99,16 @@ def _from_context() -> DockerAddress | None:
     except (DockerException, OSError, ValueError, KeyError) as error:
         raise EngineError(f"{source} cannot be read", because=str(error), hint="docker context ls") from error
     if context is None:
-        raise EngineError(f"{source} does not exist", because=asked or "", hint="docker context ls")
+        raise EngineError(f"{source} names no context that is here", because=asked or "", hint=_look_for_contexts())
     if context.Name == "default":
         return None
     return DockerAddress(str(context.Host), f"context {context.Name}", context.TLSConfig or None)
+
+
+def _look_for_contexts() -> str:
+    """Docker's library looks for them beside that file, the docker command line also where it is missing."""
+    config = Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser() / "config.json"
+    return "docker context ls" if config.exists() else f"echo '{{}}' > {config}; docker context ls"
 
 
 def _context(name: str | None) -> Context | None:
@@ -149,4 +157,4 @@ def _start(found: DockerAddress) -> str:
 def _installed() -> bool:
     import shutil
 
-    return shutil.which("dockerd") is not None
+    return any(shutil.which("dockerd", path=path) for path in (None, SYSTEM))

@@ -79,3 +79,13 @@ def test_an_output_that_was_closed_from_the_start(closed, tmp_path):
     )
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")  # noqa: PTH110
+@pytest.mark.parametrize("words", [("--help",), ("up", "--help")], ids="-".join)
+def test_a_help_that_finds_no_room_is_no_traceback(words):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        argv = (sys.executable, "-m", "kesdeploy", *words)
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: cannot write the output\n  because: No space left on device\n"

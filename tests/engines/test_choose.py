@@ -36,6 +36,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for folder in ("bin", "run", "home", "podman"):
         (tmp_path / folder).mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(docker_address, "SYSTEM", str(tmp_path / "bin"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "home" / ".docker"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
@@ -257,12 +258,14 @@ def test_contexts_as_the_docker_command_line_has_them(tmp_path: Path, monkeypatc
 
 def test_a_context_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DOCKER_CONTEXT", "nowhere")
-    with pytest.raises(EngineError, match="DOCKER_CONTEXT does not exist") as error:
+    with pytest.raises(EngineError, match="DOCKER_CONTEXT names no context") as error:
         find()
-    assert (error.value.because, error.value.hint) == ("nowhere", "docker context ls")
+    assert error.value.because == "nowhere"
+    config = tmp_path / "home" / ".docker" / "config.json"
+    assert error.value.hint == f"echo '{{}}' > {config}; docker context ls"
     monkeypatch.delenv("DOCKER_CONTEXT")
     _current(tmp_path, "gone")
-    with pytest.raises(EngineError, match="the current context does not exist"):
+    with pytest.raises(EngineError, match="the current context names no context"):
         find()
 
 
