@@ -51,7 +51,7 @@ class Where:
         return self.engine
 
     def ports_as_far_as_known(self) -> tuple[tuple[int, ...], str]:
-        """The same for a report, which is written about a spec that cannot be read, too."""
+        """`ports` for a report, which is written about a spec that cannot be read, too."""
         try:
             return self.ports()
         except SpecError:

@@ -44,7 +44,7 @@ class Remedy:
 
 @dataclass(frozen=True)
 class Finding:
-    """One probe's result. `fix` and `undo` are commands; `settings` and `steps` are what `mend` would do by itself."""
+    """One probe's result. `fix` and `undo` are commands; `settings` (of `mend`) and `steps` are what --fix would do."""
 
     name: str
     verdict: Verdict

@@ -31,7 +31,7 @@ MACHINE = Step(("podman", "machine", "start"), ("podman", "machine", "stop"))
 
 
 def examine_engine(choice: str) -> Finding:
-    """Find out which Podman there is, and whether we may use it."""
+    """Find out which engine there is, and whether we may use it."""
     try:
         with closing(open_engine(choice)) as engine:
             return _engine(engine.info())

@@ -1,7 +1,7 @@
 """Containers, pods and images, in words that every engine shares.
 
-An engine knows nothing of what runs in the containers: callers bring the names, labels and commands. Adding an engine
-is one module that implements `Engine`; its quirks stay in it.
+An engine knows nothing of what runs in the containers: callers bring the names, labels and commands. An
+engine is what implements `Engine`, with a line in `choose`; its quirks stay in its own modules.
 """
 
 from __future__ import annotations

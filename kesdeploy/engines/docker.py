@@ -26,7 +26,7 @@ class Docker(DockerPods):
     """Implements `Engine` for one Docker."""
 
     def __init__(self, address: DockerAddress) -> None:
-        """Connect; EngineError when that fails, PodmanAnswers when it is a Podman, or a Docker that is too old."""
+        """Connect; EngineError when that fails or it is too old, PodmanAnswers when it is a Podman."""
         self._address = address
         super().__init__(Door(address), remote=not address.path)
         try:

@@ -28,7 +28,7 @@ _LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)")
 
 
 class DockerImages(DockerBase):
-    """The part of the engine that knows images. Every refusal is an ImageError with Docker's words."""
+    """The part of the engine that knows images. What is refused of one is an ImageError with Docker's words."""
 
     def image(self, reference: str) -> Image | None:
         raw = self._read(Call(f"Image {reference} cannot be read", "GET", f"/images/{quote(reference)}/json"))

@@ -29,9 +29,9 @@ _STRAIGHT = {
     "log.error": "kes.log.error",
     "log.audit": "kes.log.audit",
 }
-# What KES reads for nothing, or no more: by path, with the reason.
 # What KES means where nothing is said, and kesdeploy means something else.
 _UNSAID: dict[str, dict[str, Any]] = {"vault": {"keystore.vault.prefix": ""}}
+# What KES reads for nothing, or no more: by path, with the reason.
 _DEAD = {
     "root": "KES ignores it since 2022 and then ends with `no admin identity`; it is `admin: identity:` now",
     "tls.proxy": "KES reads it and does nothing with it",

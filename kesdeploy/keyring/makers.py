@@ -13,7 +13,7 @@ STRANGER, UNTOLD = "stranger", "nobody that KES tells"
 
 
 def name(ring: Ring, identity: str) -> str:
-    """minio, operator (kesdeploy), `minio or operator, before`, a policy of the spec, or stranger."""
+    """minio, operator (kesdeploy), either as it was before, a policy of the spec, or stranger; else UNTOLD."""
     if not identity:
         return UNTOLD
     for who in ("minio", "operator"):

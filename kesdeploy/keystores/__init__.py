@@ -1,8 +1,7 @@
 """The keystores: one module each, and nothing about any of them anywhere else.
 
 A module says what it asks of the user, what runs because of it, what is checked before anything starts and what is done
-to its service before KES may use it (`words.Keystore`). To add one: the module, its template
-`templates/kes/keystore-KIND.yaml.j2`, a sample, and a line below.
+to its service before KES may use it (`words.Keystore`). To add one: CONTRIBUTING.md.
 """
 
 from __future__ import annotations

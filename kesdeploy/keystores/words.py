@@ -50,7 +50,6 @@ class Site:
 class Contribution:
     """What a keystore adds to a deployment.
 
-    components: images it needs besides KES and MinIO.
     resources: its own certificates, files, containers, bootstrap.
     context, refs: for its template `kes/keystore-KIND.yaml.j2`.
     uses: resources that the KES container reads (its configuration and certificates are added by the topology).
