@@ -350,11 +350,15 @@ def test_no_container_sees_what_is_not_its_own():
     }
 
 
-def test_only_data_is_writable():
-    for resource in topology.desired(spec_of(VAULT), SITE):
-        if isinstance(resource.body, Container):
-            writable = {m.source.removeprefix(f"{SITE.root}/") for m in resource.body.mounts if not m.read_only}
-            assert writable <= {"kes", "minio", "vault"}
+@pytest.mark.parametrize("text", [VAULT, "name: fs\nkeystore: {fs: {}}\n"], ids=["vault", "fs"])
+def test_only_data_is_writable(text):
+    writable = {
+        r.body.component: {m.source.removeprefix(f"{SITE.root}/") for m in r.body.mounts if not m.read_only}
+        for r in topology.desired(spec_of(text), SITE)
+        if isinstance(r.body, Container)
+    }
+    assert writable["minio"] == {"minio"}
+    assert (writable["kes"], writable.get("openbao")) == ((set(), {"vault"}) if text == VAULT else ({"kes"}, None))
 
 
 @pytest.mark.parametrize("policy", ["always", "on-failure", "no", False])
