@@ -248,4 +248,4 @@ def _write(target: Path, files: dict[str, str]) -> None:
     except FileExistsError:
         raise UsageError(f"{target} is there already", hint=f"another name, or: rm {target}") from None
     except OSError as error:
-        raise UsageError(f"{target} cannot be written", because=in_words(error)) from error
+        raise UsageError(f"{target} cannot be written", because=in_words(error), hint="--report OTHER") from error

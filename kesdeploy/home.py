@@ -307,4 +307,6 @@ def _mend(error: OSError, path: Path) -> str:
         return f"free some space (`df -h {path.parent}`), then run the same command again"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"`ls -ld {path.parent}` shows whose it is; KESDEPLOY_HOME=DIR puts deployments elsewhere"
+    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP):
+        return f"`ls -ld {path.parent} {path}` shows what stands in its place: move that away, then the same command"
     return "run the same command again once that is mended"

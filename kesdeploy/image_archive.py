@@ -107,7 +107,7 @@ def load(choice: str, archive: Path, report: Reporter) -> Result:
     """Load an archive of `images save`, whose sums are looked at, or one of `podman save` or `docker save`."""
     if not archive.is_file():
         because = "it is no file" if archive.exists() else "there is no such file"
-        raise ImageError(f"cannot read {archive}", because=because)
+        raise ImageError(f"cannot read {archive}", because=because, hint="kesdeploy images save FILE makes one")
     with report.step(f"Checking {archive}"):
         about = _checked(archive)
     engine = open_engine(choice)

@@ -111,8 +111,10 @@ def text(path: Path) -> str:
         raise UsageError(f"cannot read {path}", because="it is no file, and a spec is read more than once", hint=hint)
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}", because=in_words(error)) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"cannot read {path}", because=in_words(error), hint="save it in UTF-8") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {path}", because=in_words(error), hint=f"ls -ld {path}") from error
 
 
 def layers(wish: Wish, home: Home) -> tuple[dict[str, Any], dict[str, Any], str]:

@@ -98,7 +98,7 @@ def _own() -> Own:
             return Own()
         raise UsageError(f"{FILE} names {path}", because="there is no such file", hint=f"unset {FILE}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read", because=in_words(error)) from error
+        raise UsageError(f"{path} cannot be read", because=in_words(error), hint=f"ls -ld {path}") from error
     return read_own(text, where=str(path))
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from kesdeploy.errors import Locked, StateError, in_words
-from kesdeploy.home import Home, translated, write_private
+from kesdeploy.home import Home, translated, unusable, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,7 +116,7 @@ def _read(home: Home) -> State:
     except UnicodeDecodeError as error:
         raise _corrupt(home, in_words(error)) from error
     except OSError as error:
-        raise StateError(f"cannot read {home.state}", because=in_words(error)) from error
+        raise unusable(error, home.state, "read") from error
     return _parsed(home, text)
 
 

@@ -89,7 +89,7 @@ KesPort = Annotated[int | None, _port("--kes-port", "Port of KES (7373).")]
 VaultPort = Annotated[int | None, _port("--vault-port", "Port of a managed Vault (8200).")]
 PortOffset = Annotated[
     int | None,
-    typer.Option("--port-offset", help="Add N to all ports: room for a second deployment.", show_default=False),
+    typer.Option("--port-offset", help="The usual ports plus N: room for a second deployment.", show_default=False),
 ]
 KeyName = Annotated[str, typer.Option("--key-name", help="The default key's name.", show_default=False)]
 AdoptKey = Annotated[

@@ -6,7 +6,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy.engines import EngineInfo
+from kesdeploy.engines import EngineInfo, docker_address
 from kesdeploy.engines.docker_door import OLDEST, Door
 from kesdeploy.engines.docker_pods import DockerPods
 from kesdeploy.engines.podman_door import Call
@@ -80,7 +80,8 @@ class Docker(DockerPods):
             )
         version = found[1] if (found := _SERVER.match(headers.get("Server", ""))) else ""
         if _numbers(headers.get("Api-Version", "")) < _numbers(OLDEST):
-            raise EngineError(f"Docker {version} is too old", because="20.10 is the oldest that can be used")
+            because = "20.10 is the oldest that can be used"
+            raise EngineError(f"Docker {version} is too old", because=because, hint=docker_address.INSTALL)
         return version
 
     def _about(self) -> dict[str, Any]:

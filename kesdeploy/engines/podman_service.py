@@ -206,7 +206,8 @@ def _private_folder() -> Path:
         if root and len(root) + len(_PREFIX) + 12 < _LONGEST_SOCKET and os.access(root, os.W_OK):
             _sweep(Path(root))
             return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
-    raise EngineError("No folder for a socket", because="XDG_RUNTIME_DIR and /tmp are not writable or too long")
+    because = "XDG_RUNTIME_DIR and /tmp are not writable or too long"
+    raise EngineError("No folder for a socket", because=because, hint="export XDG_RUNTIME_DIR=/a/short/folder/of/yours")
 
 
 def _sweep(root: Path) -> None:
