@@ -130,7 +130,7 @@ def site(deployment: Deployment, images: Mapping[str, Pinned]) -> Site:
     user = "0:0" if deployment.engine.info().rootless else deployment.home.owner()
     picks = {component: Pick(pin.id or pin.reference, pin.entrypoint, pin.version) for component, pin in images.items()}
     home = deployment.home
-    return Site(str(home.root), user, picks, identities.retiring(home), protection.guarded(home))
+    return Site(str(home.root), user, picks, identities.retiring(home), home.guarded_keys())
 
 
 def desired(deployment: Deployment, images: Mapping[str, Pinned]) -> tuple[Resource, ...]:

@@ -33,8 +33,6 @@ from kesdeploy.resources import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kesdeploy.clients.kes import Kes
     from kesdeploy.deployment import Deployment
     from kesdeploy.plan import Change
@@ -159,15 +157,11 @@ def ensure_file(deployment: Deployment, resource: Resource, _: Change) -> None:
     deployment.home.write(body.path, text.encode(), body.mode)
 
 
-def fingerprint_file(deployment: Deployment, key: str) -> Path:
-    return fingerprints.file(deployment.home, key)
-
-
 def ensure_fingerprint(deployment: Deployment, resource: Resource, _: Change) -> None:
     """A data key that only this key opens, asked for as MinIO's own identity: the gate before MinIO's first start."""
     assert isinstance(resource.body, Fingerprint)
     kes = services.kes(deployment.spec, deployment.home, identity="minio")
-    if fingerprint_file(deployment, resource.body.key).exists():
+    if deployment.home.fingerprint(resource.body.key).exists():
         check_fingerprint(deployment, resource.body.key)
     elif resource.body.key == deployment.spec.key_name and deployment.holds_data:
         _check_by_configuration(deployment, kes)
@@ -186,7 +180,7 @@ def ensure_fingerprint(deployment: Deployment, resource: Resource, _: Change) ->
         "made": deployment.now.isoformat(timespec="seconds"),
         "origin": asdict(fingerprints.now(deployment, resource.body.key)),
     }
-    path = fingerprint_file(deployment, resource.body.key)
+    path = deployment.home.fingerprint(resource.body.key)
     home.write_private(path, json.dumps(document, indent=1).encode())
 
 
@@ -223,7 +217,7 @@ def _check_by_configuration(deployment: Deployment, kes: Kes) -> None:
         raise DataProtected(
             f"the fingerprint of the key {key!r} is missing, so nobody can tell whether it is the right key",
             because="MinIO's own configuration is not encrypted with it either",
-            hint=f"put fingerprint-{key}.json back from your copy of secrets/",
+            hint=f"put {deployment.home.fingerprint(key).name} back from your copy of secrets/",
         )
     name, ciphertext = sealed
     try:

@@ -15,7 +15,6 @@ from kesdeploy.home import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from kesdeploy.deployment import Deployment
     from kesdeploy.home import Home
@@ -37,13 +36,9 @@ class Origin:
     created_by: str = ""
 
 
-def file(home: Home, key: str) -> Path:
-    return home.secret(f"fingerprint-{key}.json")
-
-
 def sealed(home: Home, key: str) -> tuple[bytes, str]:
     """The ciphertext, and the digest (SHA-256, hex) of what it opens to. DataProtected when the file is damaged."""
-    path = file(home, key)
+    path = home.fingerprint(key)
     try:
         return _parts(json.loads(path.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -64,7 +59,7 @@ def _parts(document: Mapping[str, str]) -> tuple[bytes, str]:
 def kept(home: Home, key: str) -> Origin:
     """As it was written; empty where there is none, or one that does not say."""
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        return Origin(**json.loads(file(home, key).read_bytes())["origin"])
+        return Origin(**json.loads(home.fingerprint(key).read_bytes())["origin"])
     return Origin()
 
 
@@ -91,7 +86,7 @@ def described(deployment: Deployment, key: str) -> dict[str, Any] | None:
 
 def follow(deployment: Deployment, key: str) -> None:
     """Note where the keystore is now, once it was seen to hold the very key: after a migration, that counts."""
-    path = file(deployment.home, key)
+    path = deployment.home.fingerprint(key)
     if not path.exists() or kept(deployment.home, key).place == place(deployment):
         return
     document = json.loads(path.read_bytes())

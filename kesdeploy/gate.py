@@ -10,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from kesdeploy import fingerprints, pki, protection, proven, services
+from kesdeploy import fingerprints, pki, proven, services
 from kesdeploy.clients.waiting import wait_until
 from kesdeploy.ensure import FINGERPRINT_CONTEXT, check_fingerprint
 from kesdeploy.errors import CertificateError, DataProtected, EngineError, ServiceError
@@ -44,7 +44,7 @@ def before_minio(deployment: Deployment) -> None:
 
 def _the_very_keys(deployment: Deployment) -> None:
     """That the keystore holds every key of the data. Ask a KES that has forgotten its cache."""
-    for key in protection.guarded(deployment.home):
+    for key in deployment.home.guarded_keys():
         check_fingerprint(deployment, key)
         fingerprints.follow(deployment, key)
 

@@ -29,6 +29,7 @@ PREFIX = "minio-kes-"
 SPEC_FILE = "kesdeploy.yaml"
 STATE_FILE = "state.json"
 MARK = ".kesdeploy"
+FINGERPRINT = "fingerprint-"
 _HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}")
 
 
@@ -119,6 +120,17 @@ class Home:
     def identity(self, name: str) -> tuple[Path, Path]:
         """Certificate and key of one of our KES identities."""
         return self.secret(f"{name}.crt"), self.secret(f"{name}.key")
+
+    def fingerprint(self, key: str) -> Path:
+        """What only that very key opens."""
+        return self.secret(f"{FINGERPRINT}{key}.json")
+
+    def guarded_keys(self) -> tuple[str, ...]:
+        """The keys that have a fingerprint, by name: MinIO is not started without them."""
+        return tuple(file.name.removeprefix(FINGERPRINT).removesuffix(".json") for file in self.fingerprints())
+
+    def fingerprints(self) -> list[Path]:
+        return sorted(self.secret("").glob(f"{FINGERPRINT}*.json"))
 
     def drives(self) -> tuple[Path, ...]:
         """Every folder that may be one of MinIO's drives: `minio/` itself, or `minio/d1` and so on."""

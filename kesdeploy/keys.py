@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kesdeploy import drives, gate, loss, pki, services
-from kesdeploy.ensure import FORBIDDEN, NOT_FOUND, fingerprint_file
+from kesdeploy.ensure import FORBIDDEN, NOT_FOUND
 from kesdeploy.errors import ServiceError
 from kesdeploy.kes_log import FAILED, explained
 from kesdeploy.resources import Key, Resource
@@ -93,7 +93,7 @@ def _not_allowed(deployment: Deployment, key: str, error: ServiceError) -> Servi
 
 def refuse_to_replace(deployment: Deployment, key: str) -> None:
     """Raises DataProtected when data was encrypted with a key of this name, which KES does not have."""
-    if fingerprint_file(deployment, key).exists() or _data_needs(deployment, key):
+    if deployment.home.fingerprint(key).exists() or _data_needs(deployment, key):
         raise loss.of(
             deployment, key, ServiceError(f"KES has no key {key!r}", because="key does not exist", status=NOT_FOUND)
         )

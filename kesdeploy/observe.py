@@ -190,14 +190,14 @@ def _bootstrap(deployment: Deployment, resource: Resource, found: Mapping[str, S
 def _key(deployment: Deployment, resource: Resource, found: Mapping[str, Seen]) -> Seen | None:
     assert isinstance(resource.body, Key)
     if not all(_running(found, need) for need in resource.needs if need.startswith("container/")):
-        known = ensure.fingerprint_file(deployment, resource.name).exists()
+        known = deployment.home.fingerprint(resource.name).exists()
         return Seen(unasked="KES") if known else None
     return _asked("KES", lambda: keys.find(services.kes(deployment.spec, deployment.home), resource.name))
 
 
 def _fingerprint(deployment: Deployment, resource: Resource, _: Mapping[str, Seen]) -> Seen | None:
     assert isinstance(resource.body, Fingerprint)
-    path = ensure.fingerprint_file(deployment, resource.body.key)
+    path = deployment.home.fingerprint(resource.body.key)
     return Seen(reason=protection.outdated(deployment, path)) if path.exists() else None
 
 

@@ -89,7 +89,7 @@ def _services(deployment: Deployment, problems: list[Problem]) -> dict[str, Any]
 
 def _damaged(deployment: Deployment) -> Iterator[Problem]:
     """Fingerprints that tell nothing any more: the next start of MinIO would be refused."""
-    for key in protection.guarded(deployment.home):
+    for key in deployment.home.guarded_keys():
         try:
             fingerprints.sealed(deployment.home, key)
         except DataProtected as error:

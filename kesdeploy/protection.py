@@ -51,7 +51,7 @@ def refuse_no_keystore(home: Home) -> None:
 
 def _name_again(home: Home, kind: str) -> str:
     """How the keystore comes back into the spec: as the fingerprints remember it."""
-    sections = [origin["place"] for path in fingerprints(home) if (origin := _said(path, "origin"))]
+    sections = [origin["place"] for path in home.fingerprints() if (origin := _said(path, "origin"))]
     if kind and not any(section.get(kind) for section in sections):
         return f"kesdeploy up -n {home.name} --kms {kind}"
     section = json.dumps(sections[0]) if sections else "…"
@@ -72,12 +72,12 @@ def _keystore(deployment: Deployment) -> None:
 
 def _keystores(home: Home) -> list[str]:
     """The kinds of keystores that the fingerprints are of: `state.json` may be lost."""
-    return [str(kind) for path in fingerprints(home) if (kind := _said(path, "keystore"))]
+    return [str(kind) for path in home.fingerprints() if (kind := _said(path, "keystore"))]
 
 
 def _key(deployment: Deployment) -> None:
     """A new default key would leave the old one unguarded: MinIO may not create the default key, but any other."""
-    known = set(guarded(deployment.home))
+    known = set(deployment.home.guarded_keys())
     sealed = None if known else sealed_configuration(deployment.home)
     known |= {sealed[0]} if sealed else set()
     if known and deployment.spec.key_name not in known:
@@ -127,7 +127,7 @@ def _gone(deployment: Deployment, after: str, rescue: str = "") -> DataProtected
         f"{path} is {how}, and the data of {deployment.name!r} can be read with nothing else",
         because=because,
         hint=f"{deployment.keystore.restore(deployment.spec, key)}; then: {after}"
-        + (rescue if PurePath(path).name in guarded(deployment.home) else ""),
+        + (rescue if PurePath(path).name in deployment.home.guarded_keys() else ""),
     )
 
 
@@ -142,15 +142,6 @@ def _drives(deployment: Deployment) -> None:
         )
 
 
-def guarded(home: Home) -> tuple[str, ...]:
-    """The keys that have a fingerprint, by name."""
-    return tuple(path.name.removeprefix("fingerprint-").removesuffix(".json") for path in fingerprints(home))
-
-
-def fingerprints(home: Home) -> list[Path]:
-    return sorted(home.path("secrets").glob("fingerprint-*.json"))
-
-
 def sandbox(deployment: Deployment) -> bool | None:
     """Whether what is here was written by stand-ins; None while nothing was decided.
 
@@ -158,7 +149,7 @@ def sandbox(deployment: Deployment) -> bool | None:
     """
     if (recorded := deployment.state.value.sandbox) is not None:
         return recorded
-    for path in fingerprints(deployment.home):
+    for path in deployment.home.fingerprints():
         if (said := _said(path, "sandbox")) is not None:
             return bool(said)
     return None
@@ -200,7 +191,7 @@ def _refuse_older_kes(deployment: Deployment, version: str, pinned: Pinned | Non
 
 
 def _kes_of_fingerprints(home: Home) -> list[str]:
-    return [kes for path in fingerprints(home) if (kes := made_with(path))]
+    return [kes for path in home.fingerprints() if (kes := made_with(path))]
 
 
 def made_with(fingerprint: Path) -> str:

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import boot, keystores, opening, protection, topology
+from kesdeploy import boot, keystores, opening, topology
 from kesdeploy.boot import systemd
 from kesdeploy.deployment import marks
 from kesdeploy.engines import podman_runtime
@@ -89,8 +89,7 @@ def remaining(home: Home) -> dict[str, Any]:
     """The keys that stay in a keystore that others can reach: nothing here deletes them. Empty for one of our own."""
     with suppress(KesdeployError, OSError):
         spec = opening.load(Wish("destroy", home.name), home)
-        files = sorted(home.path("secrets").glob("fingerprint-*.json"))
-        names = [file.stem.removeprefix("fingerprint-") for file in files]
+        names = list(home.guarded_keys())
         if names and keystores.of(spec).shared(spec.keystore):
             return {"keystore": keystores.of(spec).title, "keys": names}
     return {}
@@ -153,7 +152,7 @@ def _keys(home: Home) -> int:
     """Keys that go with the folder: files of ours, or those in a Vault of ours, as the fingerprints tell them."""
     if home.path("kes").is_dir():
         return len(list(home.path("kes").iterdir()))
-    return len(protection.fingerprints(home)) if home.path("vault").is_dir() else 0
+    return len(home.guarded_keys()) if home.path("vault").is_dir() else 0
 
 
 def refuse_archive(home: Home, archive: Path) -> None:

@@ -148,7 +148,7 @@ def _keystore(deployment: Deployment) -> str:
 
 def _the_very_keys(deployment: Deployment) -> None:
     """A new key of the same name would do for everything else, and open nothing that is here."""
-    for key in protection.guarded(deployment.home):
+    for key in deployment.home.guarded_keys():
         ensure.check_fingerprint(deployment, key)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy import given, yamltext
 from kesdeploy.errors import KesdeployError
-from kesdeploy.home import MARK
+from kesdeploy.home import FINGERPRINT, MARK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,7 +66,7 @@ def named(text: str) -> Iterator[str]:
 def _secret_files(home: Home) -> Iterator[Path]:
     for folder in ("secrets", "ca", "certs", "config", "kes"):
         for path in home.path(folder).rglob("*"):
-            public = path.suffix == ".crt" or path.name.startswith((MARK, "fingerprint-")) or path.name in _NO_SECRETS
+            public = path.suffix == ".crt" or path.name.startswith((MARK, FINGERPRINT)) or path.name in _NO_SECRETS
             # Of certificates and configuration only the keys: the rest is what a report is read for.
             if not public and (folder in ("secrets", "kes") or path.suffix == ".key"):
                 yield path

@@ -234,7 +234,7 @@ def test_a_fingerprint_is_made_as_minio_and_holds_no_plaintext(here):
     _ensure_key(here)
     here.kes.denied.add("operator")
     _ensure_fingerprint(here)
-    file = ensure.fingerprint_file(here.deployment, KEY)
+    file = here.home.fingerprint(KEY)
     document = json.loads(file.read_text())
     assert set(document) == {"key", "keystore", "sandbox", "kes", "ciphertext", "sha256", "made", "origin"}
     assert file.stat().st_mode & 0o777 == 0o600
@@ -246,7 +246,7 @@ def test_a_denied_identity_has_no_fingerprint(here):
     here.kes.denied.add("minio")
     with pytest.raises(ServiceError):
         _ensure_fingerprint(here)
-    assert not ensure.fingerprint_file(here.deployment, KEY).exists()
+    assert not here.home.fingerprint(KEY).exists()
 
 
 @pytest.mark.parametrize(("loss", "words"), [("gone", "does not exist"), ("another", "not authentic")])
@@ -270,7 +270,7 @@ def _ensure_key_by_hand(here: World) -> None:
 def test_a_key_that_opens_it_to_something_else_protects_the_data(here):
     _ensure_key(here)
     _ensure_fingerprint(here)
-    file = ensure.fingerprint_file(here.deployment, KEY)
+    file = here.home.fingerprint(KEY)
     file.write_text(json.dumps({**json.loads(file.read_text()), "sha256": "0" * 64}))
     with pytest.raises(DataProtected):
         ensure.check_fingerprint(here.deployment, KEY)
@@ -291,7 +291,7 @@ def test_a_keystore_that_cannot_say_is_a_service_error_and_no_loss(here, broken)
 @pytest.mark.parametrize("text", ["", "{}", '{"ciphertext": "!", "sha256": ""}', "\0"])
 def test_a_broken_fingerprint_is_one_clear_error(here, text):
     _ensure_key(here)
-    ensure.fingerprint_file(here.deployment, KEY).write_text(text)
+    here.home.fingerprint(KEY).write_text(text)
     with pytest.raises(DataProtected, match="fingerprint"):
         ensure.check_fingerprint(here.deployment, KEY)
 

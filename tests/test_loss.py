@@ -175,13 +175,13 @@ def test_nothing_is_proven_by_a_keystore_that_does_not_answer(here):
 
 
 def test_minio_may_not_make_a_key_whose_bucket_left_the_spec(here):
-    from kesdeploy import protection, topology
+    from kesdeploy import topology
     from kesdeploy.keystores import Site
 
     here.want(minio__buckets=[{"name": "own", "key": "own-key"}])
     here.up()
     here.want(minio__buckets=[])
-    guarded = protection.guarded(here.home)
+    guarded = here.home.guarded_keys()
     site = Site(str(here.home.root), "1000:1000", here.images, guarded=guarded)
     config = next(r for r in topology.desired(here.spec, site) if r.address == topology.KES_CONFIG)
     assert set(config.body.context["keys"]) == {KEY, "own-key"}

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kesdeploy import drives, keys, loss, opening, protection, services, topology
+from kesdeploy import drives, keys, loss, opening, services, topology
 from kesdeploy.buckets import checking, rules, setting
 from kesdeploy.clients.batch import Jobs
 from kesdeploy.ensure import NOT_FOUND
@@ -106,7 +106,7 @@ def _missing(deployment: Deployment, key: str, words: str, *, create: bool) -> b
 def _refuse_lost(deployment: Deployment, rule: rules.Rule) -> None:
     """Raises DataProtected for a key that objects of the bucket need, and that KES has no more: no job opens them."""
     kes = services.kes(deployment.spec, deployment.home)
-    for key in dict.fromkeys((*protection.guarded(deployment.home), *filter(None, [rule.key]))):
+    for key in dict.fromkeys((*deployment.home.guarded_keys(), *filter(None, [rule.key]))):
         try:
             keys.find(kes, key)
         except ServiceError as error:

@@ -37,7 +37,7 @@ def _matching(context: typer.Context, incomplete: str, names: Callable[[Spec, Ho
 
 def _keys(spec: Spec, home: Home) -> Iterator[str]:
     yield from (name for _, name in spec.key_names)
-    yield from (path.stem.removeprefix("fingerprint-") for path in home.path("secrets").glob("fingerprint-*.json"))
+    yield from home.guarded_keys()
     if home.path("kes").is_dir():
         yield from (path.name for path in home.path("kes").iterdir())
 

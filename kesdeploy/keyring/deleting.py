@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kesdeploy import alone, apply, fingerprints, gate, kes_log, services
+from kesdeploy import alone, apply, gate, kes_log, services
 from kesdeploy.ensure import FORBIDDEN, NOT_FOUND
 from kesdeploy.errors import DataProtected, ServiceError, UsageError
 from kesdeploy.home import translated
@@ -135,6 +135,6 @@ def stays(ring: Ring, name: str) -> bool:
 
 def _forget(ring: Ring, name: str) -> None:
     """Its fingerprint: MinIO would not be started without the key."""
-    path = fingerprints.file(ring.home, name)
+    path = ring.home.fingerprint(name)
     with translated(path):
         path.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kesdeploy import drives, fingerprints, protection, services
+from kesdeploy import drives, protection, services
 from kesdeploy.buckets import rules
 from kesdeploy.errors import DataProtected, ServiceError
 
@@ -71,7 +71,7 @@ def refuse_when_lost(ring: Ring, key: str) -> None:
 
 def fingerprinted(ring: Ring, key: str) -> bool:
     """Whether something is kept here that only that very key opens."""
-    return fingerprints.file(ring.home, key).exists()
+    return ring.home.fingerprint(key).exists()
 
 
 def refuse_to_delete(ring: Ring, key: str) -> Needs:

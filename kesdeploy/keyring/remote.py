@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kesdeploy import protection, topology
+from kesdeploy import topology
 from kesdeploy.deployment import ADDRESS
 from kesdeploy.errors import DataProtected, UsageError
 from kesdeploy.keyring import deleting, door, makers, names
@@ -37,7 +37,7 @@ def own(wish: Wish, report: Reporter) -> Remote:
     """The keys there that this deployment made, of those that it uses. Asks KES, so that has to run."""
     with door.opened(wish, report) as ring:
         _refuse_ours_alone(ring)
-        used = dict.fromkeys((*topology.key_names(ring.spec), *protection.guarded(ring.home)))
+        used = dict.fromkeys((*topology.key_names(ring.spec), *ring.home.guarded_keys()))
         mine = tuple(key for key in used if deleting.stays(ring, key) and makers.ours(ring, deleting.maker(ring, key)))
         return _remote(ring, mine)
 

@@ -86,8 +86,7 @@ class Fs:
         return ""
 
     def lacks(self, work: Work) -> str:
-        files = work.home.path("secrets").glob("fingerprint-*.json")
-        keys = sorted(f"{KEYS}/{file.stem.removeprefix('fingerprint-')}" for file in files)
+        keys = (f"{KEYS}/{key}" for key in work.home.guarded_keys())
         return next((key for key in keys if not _holds_a_key(work.home.path(key))), "")
 
     def instance(self, work: Work) -> str:  # noqa: ARG002

@@ -73,7 +73,7 @@ def holds_data(work: Work) -> bool:
     """Whether anything was ever encrypted with a key of this Vault."""
     home = work.home
     return (
-        any(home.path("secrets").glob("fingerprint-*.json"))
+        bool(home.guarded_keys())
         or any(home.path("minio").glob(".minio.sys"))
         or any(home.path("minio").glob("*/.minio.sys"))
     )

@@ -108,7 +108,7 @@ def _missing(key: Transit, error: ServiceError) -> ServiceError:
 
 def _rotated(work: Work, key: Transit) -> None:
     what = f"the transit key {key.name!r} was rotated: KES can make no new keys with it"
-    if work.home.secret(f"fingerprint-{work.spec.key_name}.json").exists():
+    if work.home.fingerprint(work.spec.key_name).exists():
         work.report.warn(f"{what}; those that are there go on working")
         return
     raise ServiceError(
