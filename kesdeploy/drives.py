@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kesdeploy import xlmeta
-from kesdeploy.home import translated
+from kesdeploy.home import SYSTEM, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kesdeploy.home import Home
     from kesdeploy.spec import Spec
 
-SYSTEM, META = ".minio.sys", "xl.meta"
+META = "xl.meta"
 # Ends the folder of an object whose name ends with a slash.
 _FOLDER = "__XLDIR__"
 FILLED = 0.99  # of a disk, as far as MinIO fills it

@@ -30,6 +30,8 @@ SPEC_FILE = "kesdeploy.yaml"
 STATE_FILE = "state.json"
 MARK = ".kesdeploy"
 FINGERPRINT = "fingerprint-"
+# What is on MinIO's drives and no user's: MinIO's own, and the bucket of the proof.
+SYSTEM, PROOF_BUCKET = ".minio.sys", "kesdeploy-proof"
 _HALF_WRITTEN = re.compile(r"\..+\.[a-z0-9_]{8}")
 
 
@@ -140,7 +142,7 @@ class Home:
     @property
     def holds_data(self) -> bool:
         """Whether MinIO has written anything that a lost key would make unreadable."""
-        return any((drive / ".minio.sys" / "config").exists() for drive in self.drives())
+        return any((drive / SYSTEM / "config").exists() for drive in self.drives())
 
     def owner(self) -> str:
         """`uid:gid` of the folder (of the user who runs us while there is none)."""

@@ -15,6 +15,7 @@ from kesdeploy.engines import podman_runtime
 from kesdeploy.engines.choose import KINDS, open_engine
 from kesdeploy.engines.elsewhere import refuse_another, refuse_elsewhere
 from kesdeploy.errors import EngineError, KesdeployError, StateError, UsageError, in_words
+from kesdeploy.home import PROOF_BUCKET, SYSTEM
 from kesdeploy.opening import Wish
 from kesdeploy.state import State, StateFile, locked
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from kesdeploy.report import Reporter
 
 STOP_TIMEOUT = 10
-NOT_THEIRS = (".minio.sys", "kesdeploy-proof")
+NOT_THEIRS = (SYSTEM, PROOF_BUCKET)
 KEPT = ("secrets", "ca", "kes", "vault", "config", "kesdeploy.yaml", "state.json")
 
 
@@ -130,7 +131,7 @@ def losses(home: Home) -> dict[str, Any]:
     objects: set[Path] = set()
     size = 0
     minio = home.path("minio")
-    drives = [minio] if (minio / ".minio.sys").exists() else [d for d in home.drives() if (d / ".minio.sys").exists()]
+    drives = [minio] if (minio / SYSTEM).exists() else [d for d in home.drives() if (d / SYSTEM).exists()]
     for drive in drives or [minio]:
         for file in _theirs(drive):
             with suppress(FileNotFoundError):  # MinIO may still be running

@@ -13,12 +13,11 @@ from kesdeploy import ensure, explain, gate, pki, protection, services, stranger
 from kesdeploy.clients import served_certificate
 from kesdeploy.deployment import Deployment
 from kesdeploy.errors import KesdeployError, ServiceError, in_words
+from kesdeploy.home import PROOF_BUCKET
 from kesdeploy.resources import Certificate, Container, Resource
 
 if TYPE_CHECKING:
     from kesdeploy.clients.minio import Minio
-
-PROOF_BUCKET = "kesdeploy-proof"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from core_fixtures import World, spec_of, world
 
 from kesdeploy import pki, verify
 from kesdeploy.errors import ServiceError
+from kesdeploy.home import PROOF_BUCKET
 from kesdeploy.keystores import Pick
 from kesdeploy.state import Pinned
 
@@ -144,13 +145,13 @@ def test_a_refusal_in_tls_is_a_refusal_too(here, monkeypatch):
 def test_the_bucket_of_the_proof_has_no_rule_while_auto_encryption_is_on(here):
     """With a rule of its own it would fail closed, and could not see that auto-encryption is off."""
     verify.round_trip(here.deployment, forget=False)
-    assert here.store.rules[verify.PROOF_BUCKET] is None
+    assert here.store.rules[PROOF_BUCKET] is None
 
 
 def test_without_auto_encryption_the_bucket_has_a_rule(here):
     here.want(minio__auto_encryption=False)
     verify.round_trip(here.deployment, forget=False)
-    assert here.store.rules[verify.PROOF_BUCKET] == ("sse-kms", "minio-backend-default-key")
+    assert here.store.rules[PROOF_BUCKET] == ("sse-kms", "minio-backend-default-key")
 
 
 def test_a_rule_from_when_auto_encryption_was_off_goes(here):
@@ -158,7 +159,7 @@ def test_a_rule_from_when_auto_encryption_was_off_goes(here):
     assert "auto-encryption is off" in verify.round_trip(here.deployment, forget=False)
     here.want(minio__auto_encryption=True)
     verify.round_trip(here.deployment, forget=False)
-    assert here.store.rules[verify.PROOF_BUCKET] is None
+    assert here.store.rules[PROOF_BUCKET] is None
 
 
 @pytest.mark.parametrize("forget", [True, False])

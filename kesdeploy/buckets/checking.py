@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from kesdeploy import drives, opening, services
 from kesdeploy.buckets import rules
 from kesdeploy.errors import Problem, ServiceError
+from kesdeploy.home import PROOF_BUCKET
 from kesdeploy.keyring.door import plainly
 from kesdeploy.result import Result
-from kesdeploy.verify import PROOF_BUCKET
 from kesdeploy.xlmeta import CUSTOMER, Version
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from kesdeploy import opening, services
 from kesdeploy.ensure import NOT_FOUND
 from kesdeploy.errors import ServiceError, UsageError
+from kesdeploy.home import PROOF_BUCKET
 from kesdeploy.keyring.door import plainly
 from kesdeploy.result import Result
 from kesdeploy.spec import bucket_name
-from kesdeploy.verify import PROOF_BUCKET
 
 if TYPE_CHECKING:
     from kesdeploy.clients.minio import Minio

@@ -44,7 +44,7 @@ def _keys(spec: Spec, home: Home) -> Iterator[str]:
 
 def _buckets(spec: Spec, home: Home) -> Iterator[str]:
     from kesdeploy import drives
-    from kesdeploy.verify import PROOF_BUCKET
+    from kesdeploy.home import PROOF_BUCKET
 
     yield from (bucket.name for bucket in spec.minio.buckets)
     yield from (name for name in drives.buckets(spec, home) if name != PROOF_BUCKET)

@@ -9,10 +9,10 @@ from xl import deletion, meta, store, version
 
 from kesdeploy.buckets import checking
 from kesdeploy.errors import UsageError
+from kesdeploy.home import PROOF_BUCKET
 from kesdeploy.opening import Wish
 from kesdeploy.report import Silent
 from kesdeploy.spec import DEFAULT_KEY
-from kesdeploy.verify import PROOF_BUCKET
 
 if TYPE_CHECKING:
     from kesdeploy.result import Result

@@ -10,11 +10,11 @@ from xl import meta, store, version
 from kesdeploy import deploy
 from kesdeploy.buckets import rules, setting
 from kesdeploy.errors import DataProtected, ServiceError, UsageError
+from kesdeploy.home import PROOF_BUCKET
 from kesdeploy.keystores import KEYSTORES
 from kesdeploy.opening import Wish
 from kesdeploy.report import Silent
 from kesdeploy.spec import DEFAULT_KEY
-from kesdeploy.verify import PROOF_BUCKET
 
 WISH = Wish("bucket create", "fs", timeout=1)
 
