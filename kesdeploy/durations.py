@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+# Before the end of a certificate, or of a token: from then on, it is told.
+WARN_DAYS = 30
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 _MOST = 2**63 // 10**6
 _DIGITS = len(str(_MOST))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from kesdeploy import pki, services, topology
+from kesdeploy.durations import WARN_DAYS
 from kesdeploy.errors import CertificateError, Problem
 from kesdeploy.keystores import Pick, Site
 from kesdeploy.resources import Authority, BroughtIdentity, Certificate, Container, File, Identity, Resource, Secret
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from kesdeploy.pki import CertificateInfo
     from kesdeploy.spec import Spec
 
-WARN_DAYS = 30
 OURSELVES, S3_CLIENTS, KES_CLIENTS = "kesdeploy", "S3 clients", "KES clients"
 KES, MINIO = leaves.KES_PART, leaves.MINIO_PART
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy.blocks import Block, Item, Lines, Table, Text
 from kesdeploy.cli.views import proven
+from kesdeploy.durations import WARN_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from kesdeploy.terminal import Mark
 
-WARN_DAYS = 30
 KINDS = {"authority": "CA", "server": "server", "identity": "client", "trusted": "root"}
 Data = dict[str, Any]
 

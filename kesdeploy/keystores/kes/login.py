@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from kesdeploy import pki
+from kesdeploy.durations import WARN_DAYS
 from kesdeploy.errors import CertificateError, ServiceError
 from kesdeploy.keystores.outside import secret
 from kesdeploy.keystores.reaching import authority, refuse_loopback
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 API_KEY, CERTIFICATE, KEY, CA = "kes-api_key", "kes-certificate", "kes-key", "kes-ca.crt"
 SECTION = "keystore.kes"
-WARN_DAYS = 30
 # Its alert, or what is left of the connection when ours was still being written.
 _CUT_OFF = ("TLS", "EOF", "reset", "Broken pipe", "closed connection")
 

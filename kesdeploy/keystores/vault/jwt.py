@@ -7,12 +7,12 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from kesdeploy.durations import WARN_DAYS
 from kesdeploy.errors import UsageError
 
 if TYPE_CHECKING:
     from kesdeploy.keystores.words import Work
 
-WARN_DAYS = 30
 PARTS = 3
 HINT = "kubectl create token SERVICE-ACCOUNT -n NAMESPACE --duration=8760h > FILE; keystore.vault.kubernetes.jwt: @FILE"
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy import pki
+from kesdeploy.durations import WARN_DAYS
 from kesdeploy.errors import CertificateError
 from kesdeploy.keystores.outside import secret
 from kesdeploy.keystores.vault import names
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from kesdeploy.keystores.words import Work
 
-WARN_DAYS = 30
 CERT, KEY = "keystore.vault.tls.cert", "keystore.vault.tls.key"
 
 
