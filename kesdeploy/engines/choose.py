@@ -51,7 +51,7 @@ def _either() -> Engine:
         try:
             return _what_answers()
         except EngineError as error:  # other programs read it, too: a dead one hides no Podman
-            why = f"DOCKER_HOST leads nowhere ({error.what})"
+            why = f"DOCKER_HOST cannot be used ({error.what})"
     try:
         return _podman(why)
     except EngineError as no_podman:
