@@ -33,6 +33,8 @@ _VAULT_OWN = {
     "VAULT_CACERT": "keystore.vault.ca names that file",
     "VAULT_PROXY_ADDR": "kes.proxy names a proxy",
 }
+# MinIO's options whose value begins with a slash (cmd/server-main.go, cmd/main.go).
+_WITH_A_FOLDER = ("--certs-dir", "-S", "--config-dir", "-C", "--license", "--config")
 _SEVERAL = re.compile(r"\{1\.\.\.(\d{1,2})\}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -130,8 +132,7 @@ def _drives(service: Service) -> list[str]:
     volumes = service.environment.get("MINIO_VOLUMES", "").strip("\"'").split()
     command = service.command
     told = command[command.index("server") + 1 :] if "server" in command else command
-    # The value of an option (`--certs-dir /certs`) is none.
-    named = [word for before, word in pairwise(("", *told)) if not before.startswith("-") or "=" in before]
+    named = [word for before, word in pairwise(("", *told)) if before not in _WITH_A_FOLDER]
     return [drive for word in (*named, *volumes) if word.startswith("/") for drive in _each(word)]
 
 

@@ -53,7 +53,7 @@ def test_drives_are_counted_and_looked_for_one_by_one(tmp_path, command):
 
 
 def test_a_program_and_the_value_of_an_option_are_no_drives(tmp_path):
-    command = "/usr/bin/minio server --certs-dir /certs /data"
+    command = "/usr/bin/minio server --quiet --certs-dir /certs --json /data"
     said = [r.what for r in _imported(tmp_path, command=command, volumes=["./d:/data"]).remarks]
     assert not any("not mounted" in text for text in said)
     assert [text for text in said if "objects stay" in text] == [f"its objects stay in {tmp_path}/d"]
