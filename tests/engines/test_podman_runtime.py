@@ -1,6 +1,7 @@
 """The folder of what runs, and whom a command from another one may not touch."""
 
 import os
+import time
 from dataclasses import replace
 
 import pytest
@@ -39,4 +40,7 @@ def test_what_runs_elsewhere_is_not_touched(world: World):
     podman_runtime.refuse_another(HERE, "", (name,), name="demo")
     podman_runtime.refuse_another(replace(HERE, runtime=""), "/tmp/podman-run-1", (name,), name="demo")
     world.engine.stop(name, timeout=3)
+    deadline = time.monotonic() + 10
+    while podman_runtime._alive((name,)) and time.monotonic() < deadline:
+        time.sleep(0.05)  # who watches over it cleans up
     podman_runtime.refuse_another(HERE, "/tmp/podman-run-1", (name,), name="demo")
