@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -60,20 +61,29 @@ def _checks(deployment: Deployment, desired: tuple[Resource, ...], *, forget: bo
         # Nobody answers over one of them: all that comes after would only say so again.
         yield from (Check("certificates last", ok=False, evidence=p.message, hint=p.hint, code=p.code) for p in ended)
         return
-    for resource in desired:
-        if isinstance(resource.body, Certificate):
-            port = services.port(deployment.spec, resource.name)
-            yield _look(deployment, f"certificate of {resource.name}", partial(_served, resource=resource, port=port))
-    yield _look(deployment, "KES knows its client", _client)
-    yield _look(deployment, "KES refuses a stranger", strangers.refused)
-    if deployment.spec.kes.key_prefix:
-        yield _look(deployment, "KES keeps MinIO to its prefix", strangers.kept_to_its_prefix)
-    yield _look(deployment, "keystore holds the key", _keystore)
-    yield _look(deployment, "MinIO is ready", _ready)
-    yield _look(deployment, "MinIO uses the KMS", _minio_view)
+    looks = _looks(deployment, desired)
+    # Side by side: who is silent lets each of them wait until its time is up.
+    threads = ThreadPoolExecutor(len(looks))
+    try:
+        yield from threads.map(lambda each: _look(deployment, *each), looks.items())
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)  # Ctrl-C does not wait for the silent
     # KES's cache may hold the last copy of a key that is gone.
     forget = forget and not protection.gone(deployment)
     yield _look(deployment, "object", lambda d: round_trip(d, forget=forget))
+
+
+def _looks(deployment: Deployment, desired: tuple[Resource, ...]) -> dict[str, Look]:
+    """What changes nothing, by name."""
+    found: dict[str, Look] = {}
+    for resource in desired:
+        if isinstance(resource.body, Certificate):
+            port = services.port(deployment.spec, resource.name)
+            found[f"certificate of {resource.name}"] = partial(_served, resource=resource, port=port)
+    found |= {"KES knows its client": _client, "KES refuses a stranger": strangers.refused}
+    if deployment.spec.kes.key_prefix:
+        found["KES keeps MinIO to its prefix"] = strangers.kept_to_its_prefix
+    return {**found, "keystore holds the key": _keystore, "MinIO is ready": _ready, "MinIO uses the KMS": _minio_view}
 
 
 def _look(deployment: Deployment, name: str, look: Look) -> Check:
