@@ -139,10 +139,12 @@ def _others(found: checking.Tally, key: str) -> int:
 
 def _run(deployment: Deployment, look: checking.Look, rule: rules.Rule, prefix: str, total: int) -> None:
     jobs = Jobs(look.minio)
-    with _job(jobs, rule, prefix) as job:
+    with _job(jobs, rule, prefix, versioned=look.minio.has_versions(rule.bucket)) as job:
         began, told = time.monotonic(), 0
         while not ((report := jobs.report(job)) and report.ended):
             if report is None and time.monotonic() - began > BEGINS:
+                with suppress(ServiceError):
+                    jobs.drop(job)
                 raise _dead(deployment, rule)
             if report and report.objects > told:
                 told = report.objects
@@ -151,16 +153,23 @@ def _run(deployment: Deployment, look: checking.Look, rule: rules.Rule, prefix: 
 
 
 @contextmanager
-def _job(jobs: Jobs, rule: rules.Rule, prefix: str) -> Iterator[str]:
-    job = jobs.rotate(rule.bucket, rule.key, prefix)
+def _job(jobs: Jobs, rule: rules.Rule, prefix: str, *, versioned: bool) -> Iterator[str]:
+    """One that gives versions another key is never stopped: each gets the time of its change, the oldest first.
+
+    Amid an object, the older one would stay its latest.
+    """
+    job, ended = jobs.rotate(rule.bucket, rule.key, prefix), False
     try:
         yield job
+        ended = True
     except KeyboardInterrupt:
-        hint = "the same command goes on: each object has the old key or the new one, and both are there"
+        goes_on = "MinIO ends it by itself, and the same command tells what is left" if versioned else ""
+        hint = goes_on or "the same command goes on: each object has the old key or the new one, and both are there"
         raise Interrupted("interrupted", hint=hint) from None
     finally:
-        with suppress(ServiceError):  # or it would hide why this ends
-            jobs.drop(job)
+        if ended or not versioned:
+            with suppress(ServiceError):  # or it would hide why this ends
+                jobs.drop(job)
 
 
 def _dead(deployment: Deployment, rule: rules.Rule) -> ServiceError:

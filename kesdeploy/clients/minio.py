@@ -134,6 +134,11 @@ class Minio:
             if not self.s3.bucket_exists(bucket_name=bucket):
                 self.s3.make_bucket(bucket_name=bucket)
 
+    def has_versions(self, bucket: str) -> bool:
+        """Whether the bucket keeps, or once kept, several versions of an object."""
+        with _translated(f"MinIO does not tell the versioning of {bucket!r}"):
+            return self.s3.get_bucket_versioning(bucket_name=bucket).status in ("Enabled", "Suspended")
+
     def bucket_encryption(self, bucket: str) -> tuple[str, str | None] | None:
         """(`sse-kms` or `sse-s3`, key) of the bucket's rule, or None. ServiceError 404 when there is no such bucket."""
         from minio.error import S3Error

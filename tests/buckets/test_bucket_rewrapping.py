@@ -181,6 +181,20 @@ def test_ctrl_c_stops_the_job(here, put, monkeypatch):
     assert here.store.jobs == {}
 
 
+def test_ctrl_c_does_not_stop_one_that_gives_versions_another_key(here, put, monkeypatch):
+    """MinIO dates each version by its change: stopped in between, the older one would stay the latest."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    here.store.versioned = True
+    monkeypatch.setattr("key_world.Jobs.report", interrupted)
+    with pytest.raises(Interrupted) as caught:
+        rewrap()
+    assert "by itself" in caught.value.hint
+    assert len(here.store.jobs) == 1
+
+
 def test_which_key_has_to_be_said_for_sse_s3(here, put):
     here.store.rules["photos"] = ("sse-s3", None)
     with pytest.raises(UsageError, match="which key"):

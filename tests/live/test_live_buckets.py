@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -116,8 +117,11 @@ def test_another_key_for_all_objects(running: Cli, objects: Objects) -> None:
     """Every version, one of several parts, one with a context of its client, and one that no job can change."""
     running("bucket", "create", "photos")
     objects.s3.set_bucket_versioning("photos", VersioningConfig("Enabled"))
+    many = [f"many/{number}" for number in range(40)]
     for body in (b"first", b"second"):
         put(objects, "photos", "twice", body)
+        for name in many:
+            objects.s3.put_object("photos", name, io.BytesIO(body), len(body))
     objects.put("photos", "parts", b"p" * (12 * 1024**2))
     running("key", "create", "by-name")
     put(objects, "photos", "context", sse=SseKMS("by-name", {"who": "me"}))
@@ -126,11 +130,12 @@ def test_another_key_for_all_objects(running: Cli, objects: Objects) -> None:
     before = {o.object_name: o.etag for o in objects.s3.list_objects("photos", recursive=True)}
 
     done = running("bucket", "rewrap", "photos", "new", "--create-key", "--json")
-    assert (done.data["rewrapped"], done.data["left"], done.json["ok"]) == (5, 0, True)
+    assert (done.data["rewrapped"], done.data["left"], done.json["ok"]) == (85, 0, True)
+    assert {objects.s3.get_object("photos", name).read() for name in many} == {b"second"}, "the latest stays the latest"
     assert [each["sse"] for each in done.data["passed_over"]] == ["sse-s3"]
     assert spec(running) == [{"name": "photos", "key": "new"}]
     row = check(running, "photos", "--key", "new", "--key", DEFAULT)
-    assert (row["objects"], row["wrong"]) == (6, 0)
+    assert (row["objects"], row["wrong"]) == (86, 0)
     assert {o.object_name: o.etag for o in objects.s3.list_objects("photos", recursive=True)} == before
     objects.assert_intact()
     running("key", "delete", "by-name", "--yes")
