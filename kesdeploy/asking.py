@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from kesdeploy import admitted, keystores, opening
 from kesdeploy.deployment import clock
 from kesdeploy.errors import DataProtected, Interrupted, KesdeployError, SpecError, UsageError
-from kesdeploy.home import Home, write_private
+from kesdeploy.files import write_private
+from kesdeploy.home import Home
 from kesdeploy.opening import Wish
 from kesdeploy.result import Result
 from kesdeploy.spec import deployment_name

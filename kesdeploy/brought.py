@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kesdeploy import pki
 from kesdeploy.errors import CertificateError, in_words
-from kesdeploy.home import translated
+from kesdeploy.files import translated
 from kesdeploy.topology import leaves
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kesdeploy import brought, deploy, opening, pki, services, topology, trusting, validity
 from kesdeploy.deployment import clock
 from kesdeploy.errors import CertificateError, UsageError
-from kesdeploy.home import write_private
+from kesdeploy.files import write_private
 from kesdeploy.result import Result
 from kesdeploy.topology import leaves
 

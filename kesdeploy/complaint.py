@@ -35,12 +35,17 @@ def known(error: BaseException) -> KesdeployError:
 
 def _of_a_deployment(error: OSError, path: Path) -> KesdeployError | None:
     """A file of a deployment that somebody removed, or may not be read, is no bug."""
-    from kesdeploy import home
+    from kesdeploy.files import unusable
+    from kesdeploy.home import deployment_of
 
     try:
-        return home.unusable(error, path, "use") if home.of_a_deployment(path) else None
+        name = deployment_of(path)
     except KesdeployError:  # nobody knows where deployments lie
         return None
+    told = unusable(error, path, "use") if name else None
+    if told and isinstance(error, FileNotFoundError):
+        told.hint = f"kesdeploy up -n {name} makes it again, or says what is needed"
+    return told
 
 
 def _advised(because: str) -> str:

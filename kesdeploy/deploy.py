@@ -116,7 +116,7 @@ def stop(wish: Wish, report: Reporter) -> Result:
     home = opening.existing(wish)
     with opening.opened(wish, home, report) as deployment:
         there = deployment.engine.containers(deployment.labels)
-        running = [c for c in there if c.running or c.state == "paused"]
+        running = [c for c in there if c.alive]
         running.sort(key=lambda c: _stop_order(c.labels.get(ADDRESS, "")))
         for container in running:
             with report.step(f"stop {container.name}"):

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kesdeploy import xlmeta
-from kesdeploy.home import SYSTEM, translated
+from kesdeploy.files import translated
+from kesdeploy.home import SYSTEM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,6 +19,7 @@ from kesdeploy.errors import (
     SpecError,
     UsageError,
 )
+from kesdeploy.files import write_private
 from kesdeploy.resources import (
     Authority,
     BroughtIdentity,
@@ -181,7 +182,7 @@ def ensure_fingerprint(deployment: Deployment, resource: Resource, _: Change) ->
         "origin": asdict(fingerprints.now(deployment, resource.body.key)),
     }
     path = deployment.home.fingerprint(resource.body.key)
-    home.write_private(path, json.dumps(document, indent=1).encode())
+    write_private(path, json.dumps(document, indent=1).encode())
 
 
 def _release(deployment: Deployment) -> str:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from kesdeploy import opening, pki, services, topology, validity
 from kesdeploy.deployment import clock
 from kesdeploy.errors import StateError, UsageError
-from kesdeploy.home import Home, write_private
+from kesdeploy.files import write_private
 from kesdeploy.result import Result
 
 if TYPE_CHECKING:
+    from kesdeploy.home import Home
     from kesdeploy.opening import Wish
     from kesdeploy.report import Reporter
     from kesdeploy.spec import Spec

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy import services
 from kesdeploy.errors import DataProtected, KesdeployError
-from kesdeploy.home import write_private
+from kesdeploy.files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -43,6 +43,12 @@ def _variable(name: str) -> tuple[str, str]:
         return "", in_words(error)
 
 
+def head(path: Path, most: int) -> bytes:
+    """The first bytes of a file, so many at most: a device has no end."""
+    with path.open("rb") as file:
+        return file.read(most)
+
+
 def changed(source: str, kept: str) -> bool:
     """Whether the source now holds another value than the one that is kept. A source that is gone changes nothing."""
     try:
@@ -76,11 +82,10 @@ def _part(name: str, of: str, source: str) -> str:
 def _file(path: str) -> tuple[str, str]:
     try:
         # Editors end a file with a line end; it is not part of the secret.
-        with Path(path).expanduser().open("rb") as file:  # bounded: a device has no end
-            data = file.read(_LARGEST + 1)
-        found = data.decode()
+        data = head(Path(path).expanduser(), _LARGEST + 1)
         if len(data) > _LARGEST:
             return "", f"it is longer than {_LARGEST} bytes"
+        found = data.decode()
         return found.removesuffix("\n").removesuffix("\r"), "the file is empty"
     except (OSError, ValueError, RuntimeError) as error:  # no text, no path at all, or the home of an unknown user
         return "", in_words(error)

@@ -13,17 +13,12 @@ import re
 import secrets
 import shutil
 import sys
-import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kesdeploy import paths
-from kesdeploy.errors import StateError, UsageError, in_words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from kesdeploy.errors import StateError, UsageError
+from kesdeploy.files import private_folder, translated, write_private
 
 PREFIX = "minio-kes-"
 SPEC_FILE = "kesdeploy.yaml"
@@ -45,6 +40,12 @@ def parent() -> Path:
         raise UsageError("there is no home folder for deployments", because=str(error), hint=hint) from error
     paths.refuse_unspeakable(str(found))
     return found
+
+
+def deployment_of(path: Path) -> str:
+    """The deployment in whose folder a path lies, there or not; empty where it lies elsewhere."""
+    first = path.relative_to(parent()).parts[:1] if path.is_relative_to(parent()) else ()
+    return "".join(first).removeprefix(PREFIX) if "".join(first).startswith(PREFIX) else ""
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class Home:
         mark = self.secret(MARK)
         with translated(self.root):
             for path in (self.root, mark.parent):
-                _private_folder(path)
+                private_folder(path)
         self._refuse_without_modes(mark.parent)
         # Before all others: a folder that has them and no mark is taken for somebody else's.
         if not mark.exists():
@@ -179,7 +180,7 @@ class Home:
         """A folder below, private to its owner."""
         path = self.root / relative
         with translated(path):
-            _private_folder(path)
+            private_folder(path)
         return path
 
     def read(self, relative: str) -> bytes | None:
@@ -247,40 +248,6 @@ def _remove_empty(folder: Path) -> None:
             folder.unlink()
 
 
-def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Replace a file in one step; a crash or a full disk leaves the old one. StateError when it cannot be written."""
-    with translated(path):
-        _private_folder(path.parent)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, mode)  # noqa: PTH101 - mkstemp gives a name, not a Path
-            os.replace(temporary, path)  # noqa: PTH105
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        _settle(path.parent)
-
-
-def _settle(folder: Path) -> None:
-    """Put a rename on disk: without it, a power cut may bring the old file back."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _private_folder(path: Path) -> None:
-    """Make a folder and what is missing above it, for the owner alone (`parents=True` would give those to all)."""
-    for folder in (*reversed(path.parents), path):
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700, exist_ok=True)
-
-
 def new_password() -> str:
     """32 letters and digits: 190 bits, and nothing that a shell, MinIO's parser or mc could misread."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -293,34 +260,3 @@ def new_password() -> str:
 def new_user() -> str:
     """A root user that nobody guesses: advisories exist that need only the access key."""
     return "admin-" + secrets.token_hex(5)
-
-
-@contextmanager
-def translated(path: Path, verb: str = "write") -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise unusable(error, path, verb) from error
-
-
-def unusable(error: OSError, path: Path, verb: str) -> StateError:
-    return StateError(f"cannot {verb} {path}", because=in_words(error), hint=_mend(error, path))
-
-
-def of_a_deployment(path: Path) -> bool:
-    """Whether it lies in a deployment's folder, there or not."""
-    inside = path.parts[len(parent().parts) :]
-    return path.is_relative_to(parent()) and inside[:1] != () and inside[0].startswith(PREFIX)
-
-
-def _mend(error: OSError, path: Path) -> str:
-    if error.errno == errno.ENOENT and of_a_deployment(path):
-        name = path.relative_to(parent()).parts[0].removeprefix(PREFIX)
-        return f"kesdeploy up -n {name} makes it again, or says what is needed"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"free some space (`df -h {path.parent}`), then run the same command again"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"`ls -ld {path.parent}` shows whose it is; KESDEPLOY_HOME=DIR puts deployments elsewhere"
-    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP):
-        return f"`ls -ld {path.parent} {path}` shows what stands in its place: move that away, then the same command"
-    return "run the same command again once that is mended"

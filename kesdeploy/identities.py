@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kesdeploy import pki
+from kesdeploy.files import translated
 from kesdeploy.filled import identity_request
-from kesdeploy.home import translated
 from kesdeploy.resources import Identity
 
 if TYPE_CHECKING:

@@ -35,6 +35,7 @@ _OURS: Final = {
 _ALLOWED_KMS: Final = ("MINIO_KMS_REPLICATE_KEYID",)
 _BECAUSE: Final = {
     "MINIO_CONFIG_ENV_FILE": "it names the file that these are written to",
+    "_MINIO_BATCH_KEYROTATION_WORKERS": "it is one: several could turn the versions of an object around",
     "MINIO_API_ROOT_ACCESS": "kesdeploy proves with the root user that everything works",
     **dict.fromkeys(
         ("MINIO_SITE_REGION", "MINIO_REGION", "MINIO_REGION_NAME"),

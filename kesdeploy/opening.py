@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy import admitted, explain, given, keystores, ports, protection, spec, topology, yamltext
 from kesdeploy.deployment import FOLDER, Deployment, clock
-from kesdeploy.engines import podman_runtime
 from kesdeploy.engines.choose import open_engine
-from kesdeploy.engines.elsewhere import refuse_another, refuse_elsewhere
+from kesdeploy.engines.elsewhere import refuse_another, refuse_elsewhere, refuse_left_running
 from kesdeploy.errors import DataProtected, EngineError, ServiceError, UsageError, in_words
 from kesdeploy.home import PREFIX, Home, parent
 from kesdeploy.state import StateFile, locked
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from kesdeploy.engines import Container, Engine, Pod
+    from kesdeploy.engines import Container, Engine, EngineInfo, Pod
     from kesdeploy.report import Reporter
     from kesdeploy.spec import Spec
     from kesdeploy.state import State
@@ -198,8 +197,8 @@ def _engine(wish: Wish, wanted: Spec, home: Home) -> Iterator[tuple[Engine, Stat
     state = StateFile.open(home)
     engine = open_engine(wanted.engine, state.value.engine or None)
     try:
-        refuse_elsewhere(engine.info())
-        _refuse_another(wish, home, engine, state.value)
+        refuse_wrong_engine(home, engine.info(), state.value, meant="engine" in wish.overrides)
+        _refuse_two_at_once(home, engine, state.value)
         yield engine, state
     except (EngineError, ServiceError) as error:
         # What dies while a command works ends it somewhere that knows no way on.
@@ -211,13 +210,19 @@ def _engine(wish: Wish, wanted: Spec, home: Home) -> Iterator[tuple[Engine, Stat
         engine.close()
 
 
-def _refuse_another(wish: Wish, home: Home, engine: Engine, state: State) -> None:
-    """Named on the command line, another engine is meant; but not while the one before still runs the servers."""
-    info, before = engine.info(), state.engine_id
-    podman_runtime.refuse_another(info, state.runtime, topology.container_names(home.name), name=home.name)
-    if "engine" not in wish.overrides:
-        refuse_another(info, before, name=home.name, reason=state.engine_reason)
-    elif before and info.identity not in ("", before) and (answering := _answering(home, engine)):
+def refuse_wrong_engine(home: Home, info: EngineInfo, state: State, *, meant: bool = False) -> None:
+    """Raises EngineError for one that the deployment cannot live on, or does not. `meant`: it is to move there."""
+    refuse_elsewhere(info)
+    refuse_left_running(info, state.runtime, topology.container_names(home.name), name=home.name)
+    if not meant:
+        refuse_another(info, state.engine_id, name=home.name, reason=state.engine_reason)
+
+
+def _refuse_two_at_once(home: Home, engine: Engine, state: State) -> None:
+    """Raises DataProtected where it is to move to another engine while the one before still runs the servers."""
+    info = engine.info()
+    moves = state.engine_id and info.identity not in ("", state.engine_id)
+    if moves and (answering := _answering(home, engine)):
         raise DataProtected(
             f"{home.name} still runs on another {info.name}",
             because=f"port {answering} answers: a second MinIO would write to the same data",

@@ -7,7 +7,6 @@ machine of Podman), and of a Mac the folders that are shared, by their real name
 from __future__ import annotations
 
 import re
-import sys
 from typing import TYPE_CHECKING
 
 from kesdeploy.errors import UsageError
@@ -55,19 +54,16 @@ def ours(path: str, *, platform: str, release: str) -> str:
 
 def refuse_unspeakable(path: str) -> None:
     """Raises UsageError for bytes that are no text in the present locale, and for lines: no engine could be told."""
-    lines = any(ord(character) < ord(" ") for character in path)
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        because = f"its name is no text in this locale ({sys.getfilesystemencoding()})"
+    if any(ord(character) < ord(" ") for character in path):
+        because, further = "its name has control characters in it", ""
+    elif any("\ud800" <= character <= "\udfff" for character in path):  # as Python keeps what it could not read
+        because, further = "its name is no text in this locale", "; or LC_ALL=C.UTF-8 before it"
     else:
-        if not lines:
-            return
-        because = "its name has control characters in it"
+        return
     raise UsageError(
         f"no engine can be told of the folder {path.encode('unicode_escape', 'backslashreplace').decode()}",
         because=because,
-        hint="KESDEPLOY_HOME=DIR, with letters of ASCII alone" + ("" if lines else "; or LC_ALL=C.UTF-8 before it"),
+        hint=f"KESDEPLOY_HOME=DIR, with letters of ASCII alone{further}",
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy import kes_versions
 from kesdeploy.errors import DataProtected
+from kesdeploy.home import SYSTEM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,7 +134,7 @@ def _gone(deployment: Deployment, after: str, rescue: str = "") -> DataProtected
 
 def _drives(deployment: Deployment) -> None:
     minio, wanted = deployment.home.path("minio"), deployment.spec.minio.drives
-    there = 1 if (minio / ".minio.sys").exists() else len(list(minio.glob("d*/.minio.sys")))
+    there = 1 if (minio / SYSTEM).exists() else len(list(minio.glob(f"d*/{SYSTEM}")))
     if there != wanted:
         raise DataProtected(
             f"the data here lies on {there} drive(s), not on {wanted}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kesdeploy.home import translated
+from kesdeploy.files import translated
 
 if TYPE_CHECKING:
     from kesdeploy.home import Home

@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from kesdeploy.errors import Locked, StateError, in_words
-from kesdeploy.home import Home, translated, unusable, write_private
+from kesdeploy.files import translated, unusable, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from kesdeploy.home import Home
     from kesdeploy.report import Reporter
 
 VERSION = 1

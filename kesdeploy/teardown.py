@@ -8,12 +8,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import boot, keystores, opening, topology
+from kesdeploy import boot, keystores, opening
 from kesdeploy.boot import systemd
 from kesdeploy.deployment import marks
-from kesdeploy.engines import podman_runtime
 from kesdeploy.engines.choose import KINDS, open_engine
-from kesdeploy.engines.elsewhere import refuse_another, refuse_elsewhere
 from kesdeploy.errors import EngineError, KesdeployError, StateError, UsageError, in_words
 from kesdeploy.home import PROOF_BUCKET, SYSTEM
 from kesdeploy.opening import Wish
@@ -55,10 +53,7 @@ def _remove(home: Home, report: Reporter, *, data: bool) -> dict[str, Any]:
     gone: list[str] = []
     for each in [open_engine("auto", state.engine)] if state.engine else _all_engines():
         with closing(each) as engine:
-            refuse_elsewhere(engine.info())
-            refuse_another(engine.info(), state.engine_id, name=home.name, reason=state.engine_reason)
-            names = topology.container_names(home.name)
-            podman_runtime.refuse_another(engine.info(), state.runtime, names, name=home.name)
+            opening.refuse_wrong_engine(home, engine.info(), state)
             gone += _containers(engine, marks(home), report)
     if not (gone or home.ours or home.hollow):
         raise UsageError(f"there is no deployment {home.name!r}", hint="kesdeploy list")

@@ -57,7 +57,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("catalogue_form",),
     ("resources",),
     ("engines",),
-    ("spec", "report"),
+    ("spec", "report", "files"),
     ("kes_section", "limits_section"),
     ("server_certificate",),
     ("yamledit", "section", "kes_rules", "kes_routes", "kes_versions", "sources"),

@@ -26,6 +26,7 @@ class MemoryEngine:
     most: int = 2**40
     """Bytes of memory that a container may be limited to."""
     identity: str = ""
+    runtime: str = ""
     calls: list[tuple[str, ...]] = field(default_factory=list)
     fail: dict[tuple[str, ...], BaseException] = field(default_factory=dict)
     on_call: Callable[[tuple[str, ...]], None] = lambda _: None
@@ -68,7 +69,14 @@ class MemoryEngine:
 
     def info(self) -> EngineInfo:
         return EngineInfo(
-            "podman", "4.3.1", "memory", self.rootless, remote=False, reason="asked for", identity=self.identity
+            "podman",
+            "4.3.1",
+            "memory",
+            self.rootless,
+            remote=False,
+            reason="asked for",
+            identity=self.identity,
+            runtime=self.runtime,
         )
 
     def image(self, reference: str) -> Image | None:

@@ -5,7 +5,7 @@ import os
 import pytest
 from core_fixtures import World, world
 
-from kesdeploy import deploy
+from kesdeploy import deploy, overview
 from kesdeploy.errors import DataProtected, EngineError, KesdeployError, PortTaken, SpecError, UsageError
 from kesdeploy.opening import Wish
 from kesdeploy.report import Silent
@@ -460,6 +460,24 @@ def test_a_container_that_somebody_gave_another_name_is_made_again_in_its_place(
     assert here.engine.container("mine") is None
     assert here.engine.container("fs-minio-server").running
     assert _up(here).data["changes"] == []
+
+
+@pytest.mark.parametrize("command", ["status", "stop", "start", "down", "destroy"])
+def test_what_was_started_with_another_runtime_folder_is_left_alone(here, monkeypatch, command):
+    """Podman could neither stop it nor tell that it runs."""
+    here.engine.runtime = "/tmp/podman-run-1"
+    _up(here)
+    here.engine.runtime = "/run/user/1"
+    here.engine.calls.clear()
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(
+        "kesdeploy.engines.podman_runtime.watched", lambda names: bool(asked.append(tuple(names))) or True
+    )
+    with pytest.raises(EngineError, match="another XDG_RUNTIME_DIR") as error:
+        overview.status(Wish("status", "fs"), Silent()) if command == "status" else _do(command)
+    assert error.value.hint.startswith("XDG_RUNTIME_DIR=/tmp/podman-run-1 kesdeploy down -n fs")
+    assert "fs-minio-server" in asked[0]
+    assert set(here.engine.calls) <= {("close",)}
 
 
 def test_why_the_engine_was_chosen_is_remembered(here):

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from kesdeploy import home as home_module
+from kesdeploy import files
 from kesdeploy.errors import StateError, UsageError
-from kesdeploy.home import Home, new_password, new_user, parent, write_private
+from kesdeploy.files import write_private
+from kesdeploy.home import Home, new_password, new_user, parent
 from kesdeploy.minio_rules import unreadable
 
 ROOT = Path(__file__).parents[1]
@@ -98,9 +99,17 @@ def test_a_mode_may_be_asked_for(home):
     assert mode(home.path("certs/kes-server/public.crt")) == 0o644
 
 
+@pytest.mark.parametrize(("mask", "left"), [(0o777, 0o077), (0o022, 0o022), (0, 0)])
+def test_no_umask_locks_the_owner_out(mask, left):
+    script = "import os; os._exit = lambda _: print(oct(os.umask(0))); from kesdeploy.__main__ import main; main()"
+    argv = (sys.executable, "-c", f"import os; os.umask({mask}); {script}", "--version")
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert oct(left) in done.stdout, done
+
+
 def test_a_file_is_made_private_before_it_holds_anything(home, monkeypatch):
     seen = []
-    monkeypatch.setattr(home_module.os, "fsync", lambda handle: seen.append(stat.S_IMODE(os.fstat(handle).st_mode)))
+    monkeypatch.setattr(files.os, "fsync", lambda handle: seen.append(stat.S_IMODE(os.fstat(handle).st_mode)))
     home.write("secrets/x", b"secret", 0o644)
     assert seen[0] == 0o600
 
@@ -171,7 +180,7 @@ def test_interrupted_while_writing_leaves_nothing(home, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(home_module.os, "fsync", interrupted)
+    monkeypatch.setattr(files.os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         home.write("state.json", b"new")
     monkeypatch.undo()
@@ -221,7 +230,8 @@ def test_a_read_only_disk(small_disk):
 TRIES = """
 import os, sys, pathlib
 from kesdeploy.errors import StateError
-from kesdeploy.home import Home, write_private
+from kesdeploy.files import write_private
+from kesdeploy.home import Home
 os.environ["KESDEPLOY_HOME"] = sys.argv[1]
 # Only now: the interpreter itself may lie where nobody else may look.
 os.setgroups([])

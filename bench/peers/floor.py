@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 STOPS_WITHIN = 10
 ANSWERS_WITHIN = 10
@@ -28,18 +28,16 @@ ANSWERS_WITHIN = 10
 
 def main(way: str, command: str) -> None:
     engine, _, order = way.partition("-")
-    does = {
-        ("podman", "up"): podman_up,
-        ("podman", "down"): podman_down,
-        ("docker", "up"): docker_up,
-        ("docker", "down"): docker_down,
-    }
-    between = kes_answers if order == "in-order" else _at_once
-    does[engine, command](os.environ["NAME"], Path(os.environ["FOLDER"]), between)
-
-
-def _at_once() -> None:
-    pass
+    name, folder, in_order = os.environ["NAME"], Path(os.environ["FOLDER"]), order == "in-order"
+    match engine, command:
+        case "podman", "up":
+            podman_up(name, folder, in_order=in_order)
+        case "podman", "down":
+            podman_down(name)
+        case "docker", "up":
+            docker_up(name, folder, in_order=in_order)
+        case "docker", "down":
+            docker_down(name, folder)
 
 
 def kes_answers() -> None:
@@ -113,7 +111,7 @@ def podman_client() -> Iterator[Any]:
             service.wait(STOPS_WITHIN)
 
 
-def podman_up(name: str, folder: Path, between: Callable[[], None]) -> None:
+def podman_up(name: str, folder: Path, *, in_order: bool) -> None:
     mapped = [
         {"container_port": inside, "host_port": outside, "host_ip": "127.0.0.1"}
         for half in ports()
@@ -122,22 +120,22 @@ def podman_up(name: str, folder: Path, between: Callable[[], None]) -> None:
     with podman_client() as client:
         pod = client.pods.create(f"minio-kes-{name}", portmappings=mapped)
         kes, minio = (client.containers.create(pod=pod, **container) for container in both(name, folder))
-        if between is _at_once:
-            pod.start()
-        else:
+        if in_order:
             kes.start()
-            between()
+            kes_answers()
             minio.start()
+        else:
+            pod.start()
 
 
-def podman_down(name: str, *_: object) -> None:
+def podman_down(name: str) -> None:
     with podman_client() as client:
         pod = client.pods.get(f"minio-kes-{name}")
         pod.stop(timeout=STOPS_WITHIN)
         pod.remove(force=True)
 
 
-def docker_up(name: str, folder: Path, between: Callable[[], None]) -> None:
+def docker_up(name: str, folder: Path, *, in_order: bool) -> None:
     import docker
 
     client, network = docker.from_env(), f"minio-kes-{name}"
@@ -146,11 +144,12 @@ def docker_up(name: str, folder: Path, between: Callable[[], None]) -> None:
     kes, minio = both(name, folder)
     published = [{inside: ("127.0.0.1", outside) for inside, outside in half.items()} for half in ports()]
     client.containers.run(ports=published[0], network=network, networking_config=endpoint, **kes)
-    between()
+    if in_order:
+        kes_answers()
     client.containers.run(ports=published[1], network=network, **minio)
 
 
-def docker_down(name: str, folder: Path, *_: object) -> None:
+def docker_down(name: str, folder: Path) -> None:
     import docker
 
     client = docker.from_env()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kesdeploy.errors import EngineError
-from kesdeploy.home import translated
+from kesdeploy.files import translated
 
 if TYPE_CHECKING:
     from kesdeploy.boot.unit import Unit

@@ -2,8 +2,8 @@
 
 No filter of its is used. The rule comes first, so that no object is written with the old key meanwhile. What the job
 says of itself counts for nothing (one that was stopped calls itself complete): the objects are looked at afterwards,
-and it is begun again while some are left. A job is always dropped, for one that failed would begin again after a
-restart of MinIO, and bring its key back.
+and it is begun again while some are left. A job is dropped, for one that failed would begin again after a
+restart of MinIO, and bring its key back; but in a bucket with versions never while it runs (`_job`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kesdeploy import drives, keys, loss, opening, services, topology
+from kesdeploy import alone, drives, keys, loss, opening, services, topology
 from kesdeploy.buckets import checking, rules, setting
 from kesdeploy.clients.batch import Jobs
 from kesdeploy.ensure import NOT_FOUND
@@ -139,17 +139,36 @@ def _others(found: checking.Tally, key: str) -> int:
 
 def _run(deployment: Deployment, look: checking.Look, rule: rules.Rule, prefix: str, total: int) -> None:
     jobs = Jobs(look.minio)
-    with _job(jobs, rule, prefix, versioned=look.minio.has_versions(rule.bucket)) as job:
-        began, told = time.monotonic(), 0
-        while not ((report := jobs.report(job)) and report.ended):
-            if report is None and time.monotonic() - began > BEGINS:
-                with suppress(ServiceError):
-                    jobs.drop(job)
-                raise _dead(deployment, rule)
-            if report and report.objects > told:
-                told = report.objects
-                deployment.report.note(f"{told} of about {total} objects")
-            time.sleep(INTERVAL)
+    versioned = look.minio.has_versions(rule.bucket)
+    if versioned:
+        _refuse_several_workers(deployment, rule)
+    with _job(jobs, rule, prefix, versioned=versioned) as job:
+        ended = _watched(deployment, jobs, job, total)
+    if not ended:
+        raise _dead(deployment, rule)
+
+
+def _watched(deployment: Deployment, jobs: Jobs, job: str, total: int) -> bool:
+    """Until it has ended; False for one that does not begin."""
+    began, told = time.monotonic(), 0
+    while not ((report := jobs.report(job)) and report.ended):
+        if report is None and time.monotonic() - began > BEGINS:
+            return False
+        if report and report.objects > told:
+            told = report.objects
+            deployment.report.note(f"{told} of about {total} objects")
+        time.sleep(INTERVAL)
+    return True
+
+
+def _refuse_several_workers(deployment: Deployment, rule: rules.Rule) -> None:
+    """A MinIO that an earlier release started has several: they would turn versions around."""
+    if {topology.MINIO, topology.MINIO_ENV} & alone.before(deployment).waiting:
+        raise UsageError(
+            "other changes have to be made first",
+            because=f"{rule.bucket!r} has versions, and MinIO does not run with the environment that keeps their order",
+            hint=f"kesdeploy up -n {deployment.name}",
+        )
 
 
 @contextmanager

@@ -209,7 +209,7 @@ def _written(result: Result, out: Path, part: str) -> Result:
     """The secret in a file of its own, no longer in the result."""
     import base64
 
-    from kesdeploy.home import write_private
+    from kesdeploy.files import write_private
 
     data = dict(result.data)
     write_private(out, base64.b64decode(data.pop(part)))

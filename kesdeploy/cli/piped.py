@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from kesdeploy.errors import UsageError, in_words
+from kesdeploy.given import head
 
 STDIN = "-"
 _OTHER_WAYS = "@FILE or env:NAME"
@@ -68,8 +69,7 @@ def context(text: str) -> bytes:
 
 def _file(path: str, most: int) -> bytes:
     try:
-        with Path(path).expanduser().open("rb") as file:
-            return file.read(most)
+        return head(Path(path).expanduser(), most)
     except (OSError, ValueError, RuntimeError) as error:
         because = in_words(error)
         raise UsageError(f"cannot read {path[:200]!r}", because=because, hint=WAYS) from None

@@ -11,7 +11,7 @@ from kesdeploy.doctor.finding import Finding, Setting, Verdict
 from kesdeploy.doctor.machine import drop_in
 from kesdeploy.doctor.remedies import settings_text
 from kesdeploy.errors import EngineError, StateError
-from kesdeploy.home import write_private
+from kesdeploy.files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

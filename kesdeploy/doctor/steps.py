@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kesdeploy.doctor.finding import Finding, Step, Verdict
 from kesdeploy.errors import EngineError, StateError
-from kesdeploy.home import write_private
+from kesdeploy.files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -74,6 +74,10 @@ class ContainerSpec:
     cpus: float = 0
 
 
+# States of a container that has its processes, and its ports.
+ALIVE = ("running", "paused")
+
+
 @dataclass(frozen=True)
 class Container:
     """A container as the engine sees it now. `state` is one of created, running, paused, exited, unknown."""
@@ -92,6 +96,10 @@ class Container:
     @property
     def running(self) -> bool:
         return self.state == "running"
+
+    @property
+    def alive(self) -> bool:
+        return self.state in ALIVE
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy.engines.podman_service import listens
+from kesdeploy.engines.podman_service import SYSTEM, listens
 from kesdeploy.errors import EngineError
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ SOCKET = "/var/run/docker.sock"
 INSTALL = "curl -fsSL https://get.docker.com | sh"
 
 
-# Where a user's PATH does not lead.
-SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"
 _IMPORTING = threading.Lock()
 
 
@@ -157,4 +155,4 @@ def _start(found: DockerAddress) -> str:
 def _installed() -> bool:
     import shutil
 
-    return any(shutil.which("dockerd", path=path) for path in (None, SYSTEM))
+    return any(shutil.which("dockerd", path=path) for path in (None, os.pathsep.join(SYSTEM)))

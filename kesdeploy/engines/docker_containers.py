@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from kesdeploy.engines import ExecResult, docker_read, limits
+from kesdeploy.engines import ALIVE, ExecResult, docker_read, limits
 from kesdeploy.engines.docker_base import POLL
 from kesdeploy.engines.docker_door import WHO
 from kesdeploy.engines.docker_images import DockerImages
@@ -97,7 +97,7 @@ class DockerContainers(DockerImages):
         )
 
     def _publishing(self, port: int) -> docker_read.Raw | None:
-        holding = (raw for raw in self._listed() if raw["State"] in docker_read.HOLDS_PORTS)
+        holding = (raw for raw in self._listed() if raw["State"] in ALIVE)
         return next((raw for raw in holding if port in docker_read.published(raw)), None)
 
     def _who(self, raw: docker_read.Raw) -> str:

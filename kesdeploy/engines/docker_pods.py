@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kesdeploy import ports
-from kesdeploy.engines import docker_read
+from kesdeploy.engines import ALIVE, docker_read
 from kesdeploy.engines.docker_base import NOT_FOUND
 from kesdeploy.engines.docker_containers import DockerContainers
 from kesdeploy.engines.docker_read import LEAST_STOP
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kesdeploy.engines import Container, Pod, PodSpec
     from kesdeploy.engines.docker_read import Raw
 
-_ACTIVE = ("running", "paused", "restarting")
+_ACTIVE = (*ALIVE, "restarting")
 
 
 class DockerPods(DockerContainers):

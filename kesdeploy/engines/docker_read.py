@@ -35,7 +35,6 @@ LEAST_STOP = 3
 _MACHINE = ("host.docker.internal", "host.containers.internal")
 _NEVER = "0001-"
 _STATES = {"restarting": "exited", "dead": "exited"}
-HOLDS_PORTS = ("running", "paused")
 _KNOWN = ("created", "running", "paused", "exited")
 
 

@@ -6,9 +6,12 @@ import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kesdeploy.engines import podman_runtime
 from kesdeploy.errors import EngineError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from kesdeploy.engines import EngineInfo
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -28,6 +31,19 @@ def refuse_elsewhere(info: EngineInfo, platform: str = sys.platform) -> None:
         because="a deployment's keys, certificates and data are folders here, and its containers would not see them",
         hint=_instead(info, place.hostname or "", place.username or ""),
     )
+
+
+def refuse_left_running(info: EngineInfo, runtime: str, containers: Collection[str], *, name: str) -> None:
+    """Raise EngineError while one of the containers of deployment `name` runs that this engine could not stop.
+
+    runtime: the engine's folder of what runs when they were started; empty where that is not known.
+    """
+    if runtime and info.runtime and info.runtime != runtime and podman_runtime.watched(containers):
+        raise EngineError(
+            f"{name} runs, and was started with another XDG_RUNTIME_DIR",
+            because=f"then it was {runtime}, now it is {info.runtime}: from here, Podman cannot stop it",
+            hint=f"XDG_RUNTIME_DIR={runtime} kesdeploy down -n {name}; then the same command again",
+        )
 
 
 def refuse_another(info: EngineInfo, recorded: str, *, name: str, reason: str = "") -> None:

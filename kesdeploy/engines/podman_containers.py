@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from kesdeploy.engines import ExecResult, limits, podman_ended, podman_read
+from kesdeploy.engines import ALIVE, ExecResult, limits, podman_ended, podman_read
 from kesdeploy.engines.podman_base import POLL
 from kesdeploy.engines.podman_door import Call
 from kesdeploy.engines.podman_images import PodmanImages
@@ -109,7 +109,7 @@ class PodmanContainers(PodmanImages):
         )
 
     def _publishing(self, port: int) -> podman_read.Raw | None:
-        holding = (raw for raw in self._listed("{}") if raw["State"] in podman_read.HOLDS_PORTS)
+        holding = (raw for raw in self._listed("{}") if raw["State"] in ALIVE)
         return next((raw for raw in holding if port in podman_read.published(raw)), None)
 
     def stop(self, name: str, *, timeout: int) -> None:

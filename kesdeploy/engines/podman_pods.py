@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from kesdeploy.engines import podman_read
+from kesdeploy.engines import ALIVE, podman_read
 from kesdeploy.engines.podman_containers import PodmanContainers
 from kesdeploy.engines.podman_door import Call
 from kesdeploy.engines.podman_read import LEAST_STOP
@@ -82,4 +82,4 @@ class PodmanPods(PodmanContainers):
     def _running(self, name: str) -> list[str]:
         found = self.pod(name)
         members = self._listed(podman_read.pod_filter([found.id])) if found else []
-        return [c["Names"][0] for c in members if not c["IsInfra"] and c["State"] in ("running", "paused", "stopping")]
+        return [c["Names"][0] for c in members if not c["IsInfra"] and c["State"] in (*ALIVE, "stopping")]

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy.engines import Container, Image, Pod, limits
+from kesdeploy.engines import ALIVE, Container, Image, Pod, limits
 from kesdeploy.engines.podman_ended import LOST
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ Raw = dict[str, Any]
 LEAST_STOP = 3
 
 _STATES = {"configured": "created", "initialized": "created", "stopped": "exited", "stopping": "running"}
-HOLDS_PORTS = ("running", "paused")
 _KNOWN = ("created", "running", "paused", "exited")
 
 # Given as an address, netavark takes it for one, and its rules match nothing.
@@ -156,7 +155,7 @@ def _is_broken(members: list[Raw]) -> bool:
     infra = next((c for c in members if c["IsInfra"]), None)
     if not running:
         return False
-    if infra is None or infra["State"] not in HOLDS_PORTS:
+    if infra is None or infra["State"] not in ALIVE:
         return True
     return any(c["StartedAt"] < infra["StartedAt"] for c in running)
 

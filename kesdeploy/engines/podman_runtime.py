@@ -12,12 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kesdeploy.errors import EngineError
-
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-    from kesdeploy.engines import EngineInfo
 
 
 def folder() -> str:
@@ -28,21 +24,8 @@ def folder() -> str:
     return os.environ.get("XDG_RUNTIME_DIR") or there or f"{tempfile.gettempdir()}/podman-run-{uid}"
 
 
-def refuse_another(info: EngineInfo, recorded: str, containers: Collection[str], *, name: str) -> None:
-    """Raise EngineError while one of the containers of deployment `name` runs that was started from another folder.
-
-    recorded: the folder that was the present one then; empty where that is not known.
-    """
-    if recorded and info.runtime and info.runtime != recorded and _alive(containers):
-        raise EngineError(
-            f"{name} runs, and was started with another XDG_RUNTIME_DIR",
-            because=f"then it was {recorded}, now it is {info.runtime}: from here, Podman cannot stop it",
-            hint=f"XDG_RUNTIME_DIR={recorded} kesdeploy down -n {name}; then the same command again",
-        )
-
-
-def _alive(containers: Collection[str]) -> bool:
-    """By the arguments of who watches over them (conmon(8))."""
+def watched(containers: Collection[str]) -> bool:
+    """Whether one of them runs, by the arguments of who watches over it (conmon(8))."""
     names = {name.encode() for name in containers}
     return any(b"conmon" in words[0] and names & _named(words) for words in map(_words, Path("/proc").glob("[0-9]*")))
 

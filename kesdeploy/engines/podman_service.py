@@ -21,7 +21,8 @@ _START_SECONDS = 15.0
 _PREFIX = "kesdeploy-podman-"
 # What held a user's containers together was killed; Podman says the same of it to every command.
 _MIGRATE = "podman system migrate (once more when it complains), then the same command"
-_SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+# Where the PATH of cron, and of users on Debian, does not lead.
+SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _LONGEST_SOCKET = 100  # sun_path holds 108 bytes (unix(7))
 
 
@@ -150,8 +151,8 @@ class OwnService(Companion):
     cwd = "/"
 
     def environment(self) -> dict[str, str]:
-        """cron, and users on Debian, have no folder of root's programs in their PATH: Podman's network needs some."""
-        return {**os.environ, "PATH": os.pathsep.join((os.environ.get("PATH", os.defpath), *_SYSTEM))}
+        """Podman's network needs programs of root's."""
+        return {**os.environ, "PATH": os.pathsep.join((os.environ.get("PATH", os.defpath), *SYSTEM))}
 
     def argv(self) -> tuple[str, ...]:
         return ("podman", "system", "service", f"--time={IDLE_SECONDS}", self.url)

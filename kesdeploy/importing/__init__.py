@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy import lacking, yamltext
+from kesdeploy import given, lacking, yamltext
 from kesdeploy.errors import SpecError, UsageError, in_words
 from kesdeploy.importing import commands, compose, interpolation
 from kesdeploy.importing.elsewhere import TAKEN, from_endpoint
@@ -159,8 +159,7 @@ def _with_files(service: Service, read: Callable[[str], dict[str, str]]) -> Serv
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:  # bounded: a device has no end
-            data = file.read(_LARGEST + 1)
+        data = given.head(path, _LARGEST + 1)
     except OSError as error:
         raise UsageError(f"cannot read {path}", because=in_words(error), hint="kesdeploy import FILE") from error
     if len(data) > _LARGEST:

@@ -9,6 +9,7 @@ from kesdeploy.importing.findings import Found, Remark
 from kesdeploy.importing.placeholders import is_placeholder
 from kesdeploy.kes_routes import reaches
 from kesdeploy.keystores import KEYSTORES
+from kesdeploy.lacking import get
 from kesdeploy.objections import is_secret
 
 if TYPE_CHECKING:
@@ -98,28 +99,28 @@ class _Reader:
 
     def dead(self, tree: Mapping[str, Any]) -> None:
         for path, why in _DEAD.items():
-            if _get(tree, path) is not None:
+            if get(tree, path) is not None:
                 self.broken(path, "has no effect", why)
-        if _get(tree, "admin.identity") is None:
+        if get(tree, "admin.identity") is None:
             self.broken("admin.identity", "is missing", "KES ends with `invalid admin identity: no admin identity`")
-        if _get(tree, "cache.expiry.any") and not _get(tree, "cache.expiry.unused"):
+        if get(tree, "cache.expiry.any") and not get(tree, "cache.expiry.unused"):
             self.broken(
                 "cache.expiry.any",
                 "keys are kept for 30 s at most",
                 "that is so while `unused` is left out; kesdeploy writes both",
             )
         for path, why in _OURS.items():
-            if why and _get(tree, path) is not None:
+            if why and get(tree, path) is not None:
                 self.changed(path, "is not taken over", why)
 
     def straight(self, tree: Mapping[str, Any]) -> None:
         for theirs, ours in _STRAIGHT.items():
-            value = _get(tree, theirs)
+            value = get(tree, theirs)
             if value is not None and (text := self._text(theirs, value)) is not None:
                 self.settings[ours] = (
                     {"on": "info"}.get(text.lower(), text.lower()) if theirs.startswith("log.") else text
                 )
-        admin = _get(tree, "admin.identity")
+        admin = get(tree, "admin.identity")
         if admin is not None and _IDENTITY.fullmatch(str(admin)):
             self.settings["kes.admin"] = str(admin)
         elif admin not in (None, "disabled"):
@@ -282,13 +283,6 @@ def _of_minio(name: str, policies: Mapping[str, Any]) -> bool:
 def _names_a_file(ours: str, value: str) -> bool:
     """Whether KES reads a file there. With a `/` in it, it takes Vault's `jwt` for one."""
     return ours.endswith("ca") or ours in ("tls.cert", "tls.key") or (ours == "kubernetes.jwt" and "/" in value)
-
-
-def _get(tree: Mapping[str, Any], path: str) -> Any:
-    value: Any = tree
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
 
 
 def _items(section: object) -> Iterator[tuple[str, Any]]:

@@ -14,17 +14,12 @@ from kesdeploy.errors import UsageError
 from kesdeploy.importing.findings import Found, Remark, merged
 from kesdeploy.importing.limits import from_limits
 from kesdeploy.importing.minio import from_environment
+from kesdeploy.spec import Network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_PORTS = {"kes": {7373: "network.kes_port"}, "vault": {8200: "network.vault_port"}}
-_USUAL = {
-    "network.s3_port": 9000,
-    "network.console_port": 9001,
-    "network.kes_port": 7373,
-    "network.vault_port": 8200,
-}
+_PORTS = {"kes": {7373: "kes_port"}, "vault": {8200: "vault_port"}}
 _GONE = {"--mlock": "v0.21", "--root": "v0.18", "--quiet": "v0.21", "-q": "v0.21"}
 _VAULT_OWN = {
     "VAULT_AGENT_ADDR": "KES asks that address instead of keystore.vault.endpoint, and says nothing",
@@ -96,8 +91,8 @@ def from_service(service: Service) -> Found:
     known = _listens(service)
     for address, here, inside in service.ports:
         remarks += tuple(_published(service, address, here)) if inside in known else ()
-        if inside in known and here != _USUAL[known[inside]]:
-            settings[known[inside]] = here
+        if inside in known and here != getattr(Network(), known[inside]):
+            settings[f"network.{known[inside]}"] = here
     if service.component == "minio" and (drives := len(_drives(service))) > 1:
         settings["minio.drives"] = drives
     if service.component and service.health:
@@ -114,12 +109,12 @@ def from_service(service: Service) -> Found:
 
 
 def _listens(service: Service) -> dict[int, str]:
-    """Its ports inside, and where a spec has what they are published as."""
+    """Its ports inside, and where the section `network` has what they are published as."""
     if service.component != "minio":
         return _PORTS.get(service.component, {})
     s3 = service.option("--address") or service.environment.get("MINIO_ADDRESS", "")
     console = service.option("--console-address") or service.environment.get("MINIO_CONSOLE_ADDRESS", "")
-    return {_port(s3, 9000): "network.s3_port", _port(console, 9001): "network.console_port"}
+    return {_port(s3, 9000): "s3_port", _port(console, 9001): "console_port"}
 
 
 def _port(address: str, otherwise: int) -> int:

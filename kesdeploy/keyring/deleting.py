@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kesdeploy import alone, apply, gate, kes_log, services
 from kesdeploy.ensure import FORBIDDEN, NOT_FOUND
 from kesdeploy.errors import DataProtected, ServiceError, UsageError
-from kesdeploy.home import translated
+from kesdeploy.files import translated
 from kesdeploy.keyring import door, makers, names, needs
 from kesdeploy.result import Result
 

@@ -195,6 +195,18 @@ def test_ctrl_c_does_not_stop_one_that_gives_versions_another_key(here, put, mon
     assert len(here.store.jobs) == 1
 
 
+def test_versions_wait_for_a_minio_that_keeps_their_order(here, put):
+    """One that an earlier release started has several workers."""
+    rewrap()
+    here.home.write("config/minio/minio", here.home.read("config/minio/minio").replace(b'WORKERS="1"', b'WORKERS="4"'))
+    here.store.begun = 0
+    rewrap("other")
+    here.store.versioned = True
+    with pytest.raises(UsageError, match="have to be made first") as caught:
+        rewrap("third")
+    assert caught.value.hint == "kesdeploy up -n fs"
+
+
 def test_which_key_has_to_be_said_for_sse_s3(here, put):
     here.store.rules["photos"] = ("sse-s3", None)
     with pytest.raises(UsageError, match="which key"):

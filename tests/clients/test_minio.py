@@ -107,6 +107,19 @@ def test_a_bucket_without_a_rule(server, minio):
         minio.bucket_encryption("bucket1")
 
 
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("", False), ("<Status>Enabled</Status>", True), ("<Status>Suspended</Status>", True)],
+)
+def test_a_bucket_with_versions(server, minio, status, expected):
+    server.headers["Content-Type"] = "application/xml"
+    body = (
+        f'<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{status}</VersioningConfiguration>'
+    )
+    server.answers["GET", "/bucket1"] = (200, body.encode())
+    assert minio.has_versions("bucket1") is expected
+
+
 def test_a_refused_password_is_never_repeated(server, minio):
     server.headers["Content-Type"] = "application/xml"
     server.answers["GET", "/bucket1/name"] = (

@@ -36,7 +36,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for folder in ("bin", "run", "home", "podman"):
         (tmp_path / folder).mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setattr(docker_address, "SYSTEM", str(tmp_path / "bin"))
+    monkeypatch.setattr(docker_address, "SYSTEM", (str(tmp_path / "bin"),))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "home" / ".docker"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
@@ -113,7 +113,9 @@ def test_docker_host_says_which_one_is_meant(tmp_path: Path, monkeypatch: pytest
         info = open_engine().info()
         assert (info.name, info.address, info.reason) == ("docker", url, "DOCKER_HOST")
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody")
-        assert open_engine().info().name == "podman", "a dead one hides no Podman"
+        info = open_engine().info()
+        assert info.name == "podman", "a dead one hides no Podman"
+        assert "DOCKER_HOST cannot be used" in info.reason
         monkeypatch.setenv("DOCKER_HOST", url)
         monkeypatch.setenv("CONTAINER_HOST", f"unix://{tmp_path}/podman/podman.sock")
         assert open_engine().info().name == "podman"

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kesdeploy.engines import Engine, EngineInfo, podman_runtime
+from kesdeploy.engines.elsewhere import refuse_left_running
 from kesdeploy.errors import EngineError
 from tests.engines.conftest import World
 
@@ -34,13 +35,13 @@ def test_what_runs_elsewhere_is_not_touched(world: World):
     world.make_pod()
     name = world.run("a")
     with pytest.raises(EngineError, match="demo runs") as error:
-        podman_runtime.refuse_another(HERE, "/tmp/podman-run-1", (f"{world.mark}-no", name), name="demo")
+        refuse_left_running(HERE, "/tmp/podman-run-1", (f"{world.mark}-no", name), name="demo")
     assert error.value.hint.startswith("XDG_RUNTIME_DIR=/tmp/podman-run-1 kesdeploy down -n demo")
-    podman_runtime.refuse_another(HERE, HERE.runtime, (name,), name="demo")
-    podman_runtime.refuse_another(HERE, "", (name,), name="demo")
-    podman_runtime.refuse_another(replace(HERE, runtime=""), "/tmp/podman-run-1", (name,), name="demo")
+    refuse_left_running(HERE, HERE.runtime, (name,), name="demo")
+    refuse_left_running(HERE, "", (name,), name="demo")
+    refuse_left_running(replace(HERE, runtime=""), "/tmp/podman-run-1", (name,), name="demo")
     world.engine.stop(name, timeout=3)
     deadline = time.monotonic() + 10
-    while podman_runtime._alive((name,)) and time.monotonic() < deadline:
+    while podman_runtime.watched((name,)) and time.monotonic() < deadline:
         time.sleep(0.05)  # who watches over it cleans up
-    podman_runtime.refuse_another(HERE, "/tmp/podman-run-1", (name,), name="demo")
+    refuse_left_running(HERE, "/tmp/podman-run-1", (name,), name="demo")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy.clients.waiting import wait_until
 from kesdeploy.errors import DataProtected, ServiceError, StateError, UsageError
+from kesdeploy.home import SYSTEM
 from kesdeploy.keystores.startover import StartAgain, StartOver
 from kesdeploy.keystores.vault import names
 
@@ -73,9 +74,7 @@ def holds_data(work: Work) -> bool:
     """Whether anything was ever encrypted with a key of this Vault."""
     home = work.home
     return (
-        bool(home.guarded_keys())
-        or any(home.path("minio").glob(".minio.sys"))
-        or any(home.path("minio").glob("*/.minio.sys"))
+        bool(home.guarded_keys()) or any(home.path("minio").glob(SYSTEM)) or any(home.path("minio").glob(f"*/{SYSTEM}"))
     )
 
 
