@@ -48,8 +48,7 @@ def refuse_taken_ports(deployment: Deployment, plan: Plan, typed: Sequence[str] 
             f"{bind} is no address of this machine", hint="--bind 0.0.0.0 for all of them; `ip address` lists them"
         )
     _refuse_roots_ports(deployment, [p.host for p in wanted.ports])
-    held = [p.host for p in wanted.ports if not ports.is_free(p.host_ip, p.host) and not _ours(deployment, p.host)]
-    if held:
+    if held := _held(deployment, [p.host for p in wanted.ports]):
         raise _refusal(deployment, held, typed)
     if plan.change(POD).verb in (Verb.CREATE, Verb.REPLACE):
         _warn_of_neighbours(deployment, [p.host for p in wanted.ports])
@@ -85,10 +84,15 @@ def _refuse_roots_ports(deployment: Deployment, wanted: list[int]) -> None:
     )
 
 
-def _ours(deployment: Deployment, port: int) -> bool:
-    """Whether our own pod has it: so it does while the deployment is stopped, too."""
-    found = deployment.engine.publisher(port)
-    return found is not None and deployment.labels.items() <= found.labels.items()
+def _held(deployment: Deployment, wanted: list[int]) -> list[int]:
+    """Those that others have. Our own pod has them while the deployment is stopped, too."""
+    bind, ours = deployment.spec.network.bind, deployment.labels.items()
+    found = deployment.engine.publishers(wanted, bind)
+
+    def free(port: int) -> bool:
+        return ours <= found[port].labels.items() if port in found else ports.is_free(bind, port)
+
+    return [port for port in wanted if not free(port)]
 
 
 def _refusal(deployment: Deployment, held: list[int], typed: Sequence[str]) -> PortTaken:
@@ -119,7 +123,7 @@ def _without_ports(words: Sequence[str]) -> list[str]:
 
 def holder(engine: Engine, port: int) -> str:
     """Whoever publishes the port, or listens on it: a deployment, a pod, a container, or a process."""
-    found = engine.publisher(port)
+    found = engine.publishers([port]).get(port)
     if found is None:
         return ports.holder(port) or "another process"
     if name := found.labels.get(LABEL):

@@ -236,7 +236,9 @@ def _answering(home: Home, engine: Engine) -> str:
     was = load(Wish("status", home.name), home)
     numbers = topology.published(was, keystores.of(was)).values()
     bind = was.network.bind
-    return ", ".join(str(n) for n in numbers if not ports.is_free(bind, n) and engine.publisher(n) is None)
+    held = [n for n in numbers if not ports.is_free(bind, n)]
+    theirs = engine.publishers(held) if held else {}
+    return ", ".join(str(n) for n in held if n not in theirs)
 
 
 def _deployment(wish: Wish, wanted: Spec, home: Home, engine: Engine, state: StateFile, report: Reporter) -> Deployment:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy.engines import Container, ContainerSpec, EngineInfo, ExecResult, Image, LogLine, Pod, PodSpec
 from kesdeploy.errors import EngineError
+from kesdeploy.ports import EVERY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from kesdeploy.engines import Progress
@@ -115,9 +116,14 @@ class MemoryEngine:
     def container(self, name: str) -> Container | None:
         return self._containers.get(name)
 
-    def publisher(self, port: int) -> Pod | Container | None:
-        pods = (self._pods[name] for name, spec in self.specs.items() if name in self._pods and _has(spec, port))
-        return self.publishes.get(port) or next(pods, None)
+    def publishers(self, numbers: Collection[int], ip: str = EVERY[0]) -> dict[int, Pod | Container]:
+        pods = {
+            published.host: self._pods[name]
+            for name, spec in self.specs.items()
+            if name in self._pods and isinstance(spec, PodSpec)
+            for published in spec.ports
+        }
+        return {port: who for port, who in {**pods, **self.publishes}.items() if port in numbers}
 
     def create_pod(self, spec: PodSpec) -> None:
         self._did("create_pod", spec.name)
@@ -186,10 +192,6 @@ class MemoryEngine:
 
     def close(self) -> None:
         self.calls.append(("close",))
-
-
-def _has(spec: ContainerSpec | PodSpec, port: int) -> bool:
-    return isinstance(spec, PodSpec) and port in {published.host for published in spec.ports}
 
 
 class ArchivingEngine(MemoryEngine):

@@ -103,10 +103,17 @@ def test_ports_of_our_own_pod_are_not_taken_even_while_it_is_stopped(here):
     assert "9001 by the deployment 'photos'" in _refused(here).because
 
 
+def test_rules_without_a_listener_are_in_the_way_too(here):
+    """Left by a pod whose processes were all killed: nobody listens, and whoever comes is led to the dead."""
+    theirs = {LABEL: "photos", FOLDER: str(Home.of("photos").root)}
+    here.engine.publishes[9000] = Pod("p", "p", "running", broken=False, labels=theirs, lost=True)
+    assert _refused(here).because == "held: 9000 by the deployment 'photos'"
+
+
 def test_nothing_to_change_asks_nobody(here):
     here.up()
     here.taken = {9000}
-    here.engine.publisher = None
+    here.engine.publishers = None
     plan = here.plan()
     assert plan.empty
     clash.refuse_taken_ports(here.deployment, plan)

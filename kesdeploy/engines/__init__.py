@@ -6,9 +6,11 @@ engine is what implements `Engine`, with a line in `choose`; its quirks stay in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from kesdeploy.ports import EVERY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -229,8 +231,12 @@ class Engine(Protocol):
 
     def container(self, name: str) -> Container | None: ...
 
-    def publisher(self, port: int) -> Pod | Container | None:
-        """Whoever of this engine's running pods and containers publishes this port of the machine."""
+    def publishers(self, numbers: Collection[int], ip: str = EVERY[0]) -> dict[int, Pod | Container]:
+        """Who of this engine's pods and containers publishes these ports of the machine, as far as one of them does.
+
+        Those that run, and those of which nothing is left: the engine's rules still lead to them, without a listener.
+        ip: at this address; those of ports.EVERY stand for each.
+        """
 
     def create_pod(self, spec: PodSpec) -> None:
         """Make it and bring its network up; PortTaken when a published port is held."""

@@ -17,10 +17,10 @@ from kesdeploy.engines.podman_door import Call
 from kesdeploy.engines.podman_stream import chunks, frames, log_lines
 from kesdeploy.engines.refusals import Refused
 from kesdeploy.errors import EngineError, ImageError, PortTaken
-from kesdeploy.ports import holder
+from kesdeploy.ports import EVERY, holder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from kesdeploy.engines import Container, ContainerSpec, LogLine
 
@@ -88,7 +88,7 @@ class DockerContainers(DockerImages):
             self._door.send(Call(what, "POST", path, body={"RestartPolicy": {"Name": policy}}))
 
     def _port_taken(self, port: int, because: str) -> PortTaken:
-        raw = self._publishing(port)
+        raw = self._publishing([port]).get(port)
         who = self._who(raw) if raw else holder(port)
         return PortTaken(
             f"Port {port} is taken" + (f" by {who}" if who else ""),
@@ -96,9 +96,9 @@ class DockerContainers(DockerImages):
             hint=f"end that, or choose another port (ss -ltnp 'sport = :{port}' shows who listens)",
         )
 
-    def _publishing(self, port: int) -> docker_read.Raw | None:
-        holding = (raw for raw in self._listed() if raw["State"] in ALIVE)
-        return next((raw for raw in holding if port in docker_read.published(raw)), None)
+    def _publishing(self, numbers: Collection[int], ip: str = EVERY[0]) -> dict[int, docker_read.Raw]:
+        published = [(raw, docker_read.published(raw, ip)) for raw in self._listed() if raw["State"] in ALIVE]
+        return {port: raw for port in numbers for raw, theirs in published if port in theirs}
 
     def _who(self, raw: docker_read.Raw) -> str:
         pod = raw["HostConfig"]["NetworkMode"]

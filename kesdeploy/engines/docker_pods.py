@@ -17,7 +17,7 @@ from kesdeploy.engines.refusals import Refused
 from kesdeploy.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from kesdeploy.engines import Container, Pod, PodSpec
     from kesdeploy.engines.docker_read import Raw
@@ -37,10 +37,11 @@ class DockerPods(DockerContainers):
         raw = next((raw for raw in self._networks("{}") if raw["Name"] == name), None)
         return docker_read.pod(raw, self._members(name)) if raw else None
 
-    def publisher(self, port: int) -> Pod | Container | None:
-        raw = self._publishing(port)
-        if raw is None:
-            return None
+    def publishers(self, numbers: Collection[int], ip: str = ports.EVERY[0]) -> dict[int, Pod | Container]:
+        found = {port: self._publisher(raw) for port, raw in self._publishing(numbers, ip).items()}
+        return {port: theirs for port, theirs in found.items() if theirs}
+
+    def _publisher(self, raw: docker_read.Raw) -> Pod | Container | None:
         pod = raw["HostConfig"]["NetworkMode"]
         return self.pod(pod) if pod in self._pod_names() else self.container(raw["Names"][0].removeprefix("/"))
 

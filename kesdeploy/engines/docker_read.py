@@ -14,6 +14,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from kesdeploy.engines import Container, Image, Pod, Port, limits
+from kesdeploy.ports import EVERY, meet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,9 +151,10 @@ def restarts(raw: Raw, *, running: bool) -> str:
     return "" if raw["HostConfig"]["RestartPolicy"]["Name"] == wanted else wanted
 
 
-def published(raw: Raw) -> set[int]:
-    """Ports of this machine that a container of `GET /containers/json` publishes."""
-    return {port["PublicPort"] for port in raw.get("Ports") or [] if port.get("PublicPort")}
+def published(raw: Raw, ip: str) -> set[int]:
+    """Ports of this machine that a container of `GET /containers/json` publishes at this address."""
+    ports = [port for port in raw.get("Ports") or [] if port.get("PublicPort")]
+    return {port["PublicPort"] for port in ports if meet(ip, port.get("IP") or EVERY[0])}
 
 
 def image(raw: Raw) -> Image:

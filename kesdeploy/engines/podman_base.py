@@ -32,16 +32,17 @@ class PodmanBase:
     def _listed(self, filters: str) -> list[Raw]:
         call = Call("Containers cannot be listed", "GET", "/containers/json", {"all": True, "filters": filters})
         found: list[Raw] = self._door.json(call)
-        return found if self._remote else [podman_ended.mark(raw) for raw in found]
+        return found if self._remote else [podman_ended.mark(raw, self._inspect) for raw in found]
 
     def _inspect(self, name: str) -> Raw | None:
-        return self._read(Call(f"Container {name} cannot be read", "GET", f"/containers/{quote(name)}/json"))
+        call = Call(f"Container {name} cannot be read", "GET", f"/containers/{quote(name)}/json")
+        return self._read(call) if self._remote else podman_ended.looked(lambda: self._read(call))
 
     def _read(self, call: Call) -> Raw | None:
         try:
             found: Raw = self._door.json(call)
         except Refused as refusal:
-            if refusal.status == NOT_FOUND:
+            if _says_gone(refusal):
                 return None
             raise
         return found
@@ -77,5 +78,10 @@ class PodmanBase:
         try:
             self._door.send(call)
         except Refused as refusal:
-            if refusal.status != NOT_FOUND:
+            if not _says_gone(refusal):
                 raise
+
+
+def _says_gone(refusal: Refused) -> bool:
+    """Of what is removed just then, Podman 4 says so with status 500."""
+    return refusal.status == NOT_FOUND or "no such container" in refusal.because or "no such pod" in refusal.because

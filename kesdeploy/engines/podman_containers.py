@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from kesdeploy.engines import ALIVE, ExecResult, limits, podman_ended, podman_read
+from kesdeploy.engines import ALIVE, ExecResult, limits, podman_read
 from kesdeploy.engines.podman_base import POLL
 from kesdeploy.engines.podman_door import Call
+from kesdeploy.engines.podman_ended import LOST
 from kesdeploy.engines.podman_images import PodmanImages
 from kesdeploy.engines.podman_read import LEAST_STOP
 from kesdeploy.engines.podman_stream import chunks, frames, log_lines
 from kesdeploy.engines.refusals import Refused, TimedOut
 from kesdeploy.errors import EngineError, ImageError, PortTaken
-from kesdeploy.ports import holder
+from kesdeploy.ports import EVERY, holder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from kesdeploy.engines import Container, ContainerSpec, LogLine
 
@@ -42,8 +43,6 @@ class PodmanContainers(PodmanImages):
             if raw["Pod"]
             else {}
         )
-        if not self._remote:
-            raw = {**raw, "State": {**raw["State"], "Status": podman_ended.state_of(raw["State"])}}
         return podman_read.inspected_container(raw, pod["Name"] if pod else "")
 
     def check(self, spec: ContainerSpec) -> None:
@@ -100,7 +99,7 @@ class PodmanContainers(PodmanImages):
             raise
 
     def _port_taken(self, port: int, refusal: Refused) -> PortTaken:
-        raw = self._publishing(port)
+        raw = self._publishing([port]).get(port)
         who = podman_read.who(raw) if raw else holder(port)
         return PortTaken(
             f"Port {port} is taken" + (f" by {who}" if who else ""),
@@ -108,9 +107,10 @@ class PodmanContainers(PodmanImages):
             hint=f"end that, or choose another port (ss -ltnp 'sport = :{port}' shows who listens)",
         )
 
-    def _publishing(self, port: int) -> podman_read.Raw | None:
-        holding = (raw for raw in self._listed("{}") if raw["State"] in ALIVE)
-        return next((raw for raw in holding if port in podman_read.published(raw)), None)
+    def _publishing(self, numbers: Collection[int], ip: str = EVERY[0]) -> dict[int, podman_read.Raw]:
+        holding = [raw for raw in self._listed("{}") if raw["State"] in ALIVE or LOST in raw]
+        published = [(raw, podman_read.published(raw, ip)) for raw in holding]
+        return {port: raw for port in numbers for raw, theirs in published if port in theirs}
 
     def stop(self, name: str, *, timeout: int) -> None:
         grace = max(timeout, LEAST_STOP)

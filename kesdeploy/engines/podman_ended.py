@@ -1,7 +1,8 @@
 """Containers that Podman takes for running though nothing of them is left.
 
 It is told of an end by conmon, the process beside each container. Where both were killed at once, as by a power cut
-with a /run that survives it, nobody told (seen with 4.3.1: neither stop nor start brings such a container back).
+with a /run that survives it, nobody told (seen with 4.3.1: neither stop nor start brings such a container back). While
+conmon lives, it is about to tell, with the exit code.
 """
 
 from __future__ import annotations
@@ -9,21 +10,49 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Raw = dict[str, Any]
 
 LOST = "kesdeploy.lost"
+# Nobody saw how it ended; only SIGKILL ends the two of them.
+KILLED = 137
+_ALIVE = ("running", "stopping")
 
 
-def mark(raw: dict[str, Any]) -> dict[str, Any]:
-    """A container of `GET /containers/json` as it is: one without a process has exited, and is marked."""
-    lost = raw["State"] in ("running", "stopping") and _has_ended(raw.get("Pid") or 0)
-    return {**raw, "State": "exited", LOST: True} if lost else raw
+def mark(raw: Raw, inspect: Callable[[str], Raw | None]) -> Raw:
+    """A container of `GET /containers/json` as it is: one of which nothing is left has exited, and is marked.
+
+    inspect: gives what `looked` does for an id.
+    """
+    if raw["State"] not in _ALIVE or not _has_ended(raw.get("Pid") or 0):
+        return raw
+    found = inspect(raw["Id"])
+    if found is None:  # removed meanwhile
+        return raw
+    seen = found["State"]
+    told = {"State": seen["Status"], "ExitCode": seen["ExitCode"]}
+    return {**raw, **told, **({LOST: True} if LOST in seen else {})}
 
 
-def state_of(seen: dict[str, Any]) -> str:
-    """The state of `GET /containers/NAME/json`, told in the same way."""
-    lost = seen["Status"] in ("running", "stopping") and _has_ended(seen.get("Pid") or 0)
-    return "exited" if lost else str(seen["Status"])
+def looked(read: Callable[[], Raw | None]) -> Raw | None:
+    """What `read` gives, which is `GET /containers/NAME/json`, with its `State` told in the same way.
+
+    Read once more when nothing is left: what conmon wrote down at its end is in Podman's next answer.
+    """
+    raw = read()
+    if raw is not None and _nothing_left(raw["State"]):
+        raw = read()
+        if raw is not None and _nothing_left(raw["State"]):
+            return {**raw, "State": {**raw["State"], "Status": "exited", "ExitCode": KILLED, LOST: True}}
+    return raw
+
+
+def _nothing_left(seen: Raw) -> bool:
+    return seen["Status"] in _ALIVE and all(_has_ended(seen.get(name) or 0) for name in ("Pid", "ConmonPid"))
 
 
 def _has_ended(pid: int) -> bool:

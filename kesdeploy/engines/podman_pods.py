@@ -11,9 +11,10 @@ from kesdeploy.engines.podman_containers import PodmanContainers
 from kesdeploy.engines.podman_door import Call
 from kesdeploy.engines.podman_read import LEAST_STOP
 from kesdeploy.errors import EngineError
+from kesdeploy.ports import EVERY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from kesdeploy.engines import Container, Pod, PodSpec
 
@@ -34,11 +35,11 @@ class PodmanPods(PodmanContainers):
         members = self._listed(podman_read.pod_filter(raw["Id"] for raw in pods)) if pods else []
         return tuple(podman_read.listed_pod(raw, members) for raw in pods)
 
-    def publisher(self, port: int) -> Pod | Container | None:
-        raw = self._publishing(port)
-        if raw is None:
-            return None
-        return self.pod(raw["PodName"]) if raw.get("PodName") else podman_read.listed_container(raw)
+    def publishers(self, numbers: Collection[int], ip: str = EVERY[0]) -> dict[int, Pod | Container]:
+        found = self._publishing(numbers, ip)
+        named = {raw.get("PodName") for raw in found.values()}
+        pods = {name: pod for name in named if name and (pod := self.pod(name))}
+        return {port: pods.get(raw.get("PodName")) or podman_read.listed_container(raw) for port, raw in found.items()}
 
     def create_pod(self, spec: PodSpec) -> None:
         call = Call(f"Pod {spec.name} cannot be created", "POST", "/pods/create", body=podman_read.pod_creation(spec))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kesdeploy.engines import ALIVE, Container, Image, Pod, limits
 from kesdeploy.engines.podman_ended import LOST
+from kesdeploy.ports import EVERY, meet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,8 +23,6 @@ LEAST_STOP = 3
 _STATES = {"configured": "created", "initialized": "created", "stopped": "exited", "stopping": "running"}
 _KNOWN = ("created", "running", "paused", "exited")
 
-# Given as an address, netavark takes it for one, and its rules match nothing.
-_EVERY = ("0.0.0.0", "::")
 # Podman takes the line of a container that ends (127.0.0.1 and its name) out of its pod's hosts file, and one of ours
 # that reads the same goes with it. The whole of 127.0.0.0/8 is the same loopback.
 _LASTING = {"127.0.0.1": "127.0.0.2"}
@@ -45,10 +44,13 @@ def pod_filter(ids: Iterable[str]) -> str:
 
 
 def pod_creation(spec: PodSpec) -> dict[str, Any]:
-    """The body of `POST /pods/create`. Ports belong to the pod: a member that asks for one is refused."""
+    """The body of `POST /pods/create`. Ports belong to the pod: a member that asks for one is refused.
+
+    "Every address" is left out: given as one, netavark takes it for one, and its rules match nothing.
+    """
     ports = [
         {
-            "host_ip": "" if port.host_ip in _EVERY else port.host_ip,
+            "host_ip": "" if port.host_ip in EVERY else port.host_ip,
             "host_port": port.host,
             "container_port": port.container,
             "protocol": "tcp",
@@ -110,9 +112,9 @@ def listed_container(raw: Raw) -> Container:
     )
 
 
-def published(raw: Raw) -> set[int]:
-    """Ports of this machine that a container of `GET /containers/json` publishes; neighbours come as one range."""
-    ports = raw.get("Ports") or []
+def published(raw: Raw, ip: str) -> set[int]:
+    """Ports that a container of `GET /containers/json` publishes at this address; neighbours come as one range."""
+    ports = [port for port in raw.get("Ports") or [] if meet(ip, port.get("host_ip") or EVERY[0])]
     return {port["host_port"] + offset for port in ports for offset in range(port.get("range") or 1)}
 
 

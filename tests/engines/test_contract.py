@@ -239,8 +239,8 @@ def test_one_that_was_paused_still_has_its_port(world: World, free_port: int):
     name = world.run("web", SERVER)
     argv = world.engine.run_args(name)
     subprocess.run((*argv[: argv.index("run")], "pause", *_everything(world, name)), check=True, capture_output=True)
-    found = world.engine.publisher(free_port)
-    assert found is not None
+    found = world.engine.publishers([free_port])[free_port]
+    assert isinstance(found, Pod)
     assert found.name == world.pod
     assert not found.broken
     world.engine.start(name)
@@ -347,13 +347,16 @@ def test_a_port_that_another_pod_holds_names_its_container(world: World, free_po
 
 
 def test_who_publishes_a_port(world: World, free_port: int):
-    assert world.engine.publisher(free_port) is None
+    assert world.engine.publishers([free_port]) == {}
     world.make_pod(Port("127.0.0.1", free_port, 80), labels={"color": "red"})
     world.run("web", SERVER)
-    found = world.engine.publisher(free_port)
-    assert isinstance(found, Pod)
-    assert (found.name, found.labels["color"]) == (world.pod, "red")
-    assert world.engine.publisher(free_port + 1) is None
+    found = world.engine.publishers([free_port, free_port + 1], "127.0.0.1")
+    assert list(found) == [free_port]
+    pod = found[free_port]
+    assert isinstance(pod, Pod)
+    assert (pod.name, pod.labels["color"]) == (world.pod, "red")
+    assert list(world.engine.publishers([free_port], "::")) == [free_port]
+    assert world.engine.publishers([free_port], "192.0.2.2") == {}
 
 
 def test_a_pod_goes_with_its_containers_and_their_anonymous_volumes(world: World):

@@ -7,7 +7,8 @@ import random
 import secrets
 import shutil
 import socket
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,7 +58,19 @@ def _port() -> int:
     return next(port for port in random.sample(share, len(share)) if all(_free(port + n) for n in range(4)))
 
 
+@cache
+def _left_behind() -> frozenset[int]:
+    """By a run that was killed with all its containers: nobody listens, and the engine's rules still lead there."""
+    try:
+        with closing(open_engine("podman")) as engine:
+            return frozenset(engine.publishers(range(PORTS.start, PORTS.stop)))
+    except EngineError:
+        return frozenset()
+
+
 def _free(port: int) -> bool:
+    if port in _left_behind():
+        return False
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return probe.connect_ex(("127.0.0.1", port)) != 0 and _binds(probe.family, port)

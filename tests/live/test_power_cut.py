@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from commandline import infra_of, inspect
 
+from kesdeploy.errors import PortTaken
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from commandline import Cli
     from objects import Objects
 
@@ -39,3 +43,15 @@ def test_up_makes_it_again_around_its_data(running: Cli, objects: Objects) -> No
     assert ("replace", "pod/pod") in up.changes
     objects.assert_intact()
     assert running.again().changes == []
+
+
+def test_its_ports_are_not_free_for_another(running: Cli, another: Callable[..., Cli]) -> None:
+    """Nobody listens there any more, and Podman's rules still lead whoever comes to the dead."""
+    _cut(running)
+    rival = another()
+    rival.port = running.port
+    refused = rival.up(expect=PortTaken.exit_code)
+    assert f"by the deployment {running.name!r}" in refused.err
+    assert not rival.folder.exists()
+    running("down")
+    rival.up()
