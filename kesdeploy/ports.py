@@ -7,9 +7,6 @@ import os
 import socket
 from pathlib import Path
 
-# Each of this machine's addresses, of the old kind and of the new.
-EVERY = ("0.0.0.0", "::")
-
 _LISTEN = "0A"
 # Of the network namespace that we are in (ip-sysctl, the kernel's documentation).
 _LOWEST = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
@@ -25,11 +22,6 @@ def is_free(ip: str, port: int) -> bool:
         except OSError as error:
             return error.errno != errno.EADDRINUSE
     return True
-
-
-def meet(ip: str, other: str) -> bool:
-    """Whether two that publish a port at these addresses are in each other's way."""
-    return ip == other or ip in EVERY or other in EVERY
 
 
 def lowest() -> int:

@@ -8,9 +8,8 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy.engines import Container, ContainerSpec, EngineInfo, ExecResult, Image, LogLine, Pod, PodSpec
+from kesdeploy.engines import EVERY, Container, ContainerSpec, EngineInfo, ExecResult, Image, LogLine, Pod, PodSpec
 from kesdeploy.errors import EngineError
-from kesdeploy.ports import EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

@@ -507,7 +507,7 @@ def test_another_engine_of_the_kind_is_not_taken_for_the_one_it_lives_on(here):
 def test_nor_where_it_is_named_while_the_first_one_still_runs_the_servers(here):
     here.engine.identity = "one"
     _up(here)
-    here.engine.identity, here.engine.publisher = "two", lambda _: None
+    here.engine.identity, here.engine.publishers = "two", lambda _: {}
     here.taken.add(9000)
     with pytest.raises(DataProtected, match="still runs on another podman") as error:
         _up(here, engine="podman", network__s3_port=9500)

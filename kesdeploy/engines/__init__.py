@@ -10,10 +10,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from kesdeploy.ports import EVERY
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+# Each of the machine's addresses, of the old kind and of the new.
+EVERY = ("0.0.0.0", "::")
+
+
+def meet(ip: str, other: str) -> bool:
+    """Whether two that publish a port at these addresses are in each other's way."""
+    return ip == other or ip in EVERY or other in EVERY
 
 
 @dataclass(frozen=True)
@@ -235,7 +242,7 @@ class Engine(Protocol):
         """Who of this engine's pods and containers publishes these ports of the machine, as far as one of them does.
 
         Those that run, and those of which nothing is left: the engine's rules still lead to them, without a listener.
-        ip: at this address; those of ports.EVERY stand for each.
+        ip: at this address; those of EVERY stand for each.
         """
 
     def create_pod(self, spec: PodSpec) -> None:

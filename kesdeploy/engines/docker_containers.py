@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from kesdeploy.engines import ALIVE, ExecResult, docker_read, limits
+from kesdeploy.engines import ALIVE, EVERY, ExecResult, docker_read, limits
 from kesdeploy.engines.docker_base import POLL
 from kesdeploy.engines.docker_door import WHO
 from kesdeploy.engines.docker_images import DockerImages
@@ -17,7 +17,7 @@ from kesdeploy.engines.podman_door import Call
 from kesdeploy.engines.podman_stream import chunks, frames, log_lines
 from kesdeploy.engines.refusals import Refused
 from kesdeploy.errors import EngineError, ImageError, PortTaken
-from kesdeploy.ports import EVERY, holder
+from kesdeploy.ports import holder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kesdeploy import ports
-from kesdeploy.engines import ALIVE, docker_read
+from kesdeploy.engines import ALIVE, EVERY, docker_read
 from kesdeploy.engines.docker_base import NOT_FOUND
 from kesdeploy.engines.docker_containers import DockerContainers
 from kesdeploy.engines.docker_read import LEAST_STOP
@@ -37,7 +37,7 @@ class DockerPods(DockerContainers):
         raw = next((raw for raw in self._networks("{}") if raw["Name"] == name), None)
         return docker_read.pod(raw, self._members(name)) if raw else None
 
-    def publishers(self, numbers: Collection[int], ip: str = ports.EVERY[0]) -> dict[int, Pod | Container]:
+    def publishers(self, numbers: Collection[int], ip: str = EVERY[0]) -> dict[int, Pod | Container]:
         found = {port: self._publisher(raw) for port, raw in self._publishing(numbers, ip).items()}
         return {port: theirs for port, theirs in found.items() if theirs}
 

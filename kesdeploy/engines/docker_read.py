@@ -13,8 +13,7 @@ import ipaddress
 import json
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy.engines import Container, Image, Pod, Port, limits
-from kesdeploy.ports import EVERY, meet
+from kesdeploy.engines import EVERY, Container, Image, Pod, Port, limits, meet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,12 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from kesdeploy.engines import ALIVE, podman_read
+from kesdeploy.engines import ALIVE, EVERY, podman_read
 from kesdeploy.engines.podman_containers import PodmanContainers
 from kesdeploy.engines.podman_door import Call
 from kesdeploy.engines.podman_read import LEAST_STOP
 from kesdeploy.errors import EngineError
-from kesdeploy.ports import EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -6,9 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from kesdeploy.engines import ALIVE, Container, Image, Pod, limits
+from kesdeploy.engines import ALIVE, EVERY, Container, Image, Pod, limits, meet
 from kesdeploy.engines.podman_ended import LOST
-from kesdeploy.ports import EVERY, meet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -185,7 +185,8 @@ def test_neighbouring_ports_are_named_one_by_one(world: World, free_port: int):
 
     world.make_pod(Port("127.0.0.1", free_port, 80), Port("127.0.0.1", free_port + 1, 81))
     world.run("a")
-    shown = [published(raw) for raw in world.engine._listed("{}") if raw["PodName"] == world.pod and raw["IsInfra"]]
+    infra = [raw for raw in world.engine._listed("{}") if raw["PodName"] == world.pod and raw["IsInfra"]]
+    shown = [published(raw, "127.0.0.1") for raw in infra]
     assert shown == [{free_port, free_port + 1}]
 
 
