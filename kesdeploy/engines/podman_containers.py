@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from kesdeploy.engines import Container, ContainerSpec, LogLine
 
+_LOOKS = 3
 _TAKEN = re.compile(r":(\d+): bind: address already in use")
 
 
@@ -108,9 +110,20 @@ class PodmanContainers(PodmanImages):
         )
 
     def _publishing(self, numbers: Collection[int], ip: str = EVERY[0]) -> dict[int, podman_read.Raw]:
-        holding = [raw for raw in self._listed("{}") if raw["State"] in ALIVE or LOST in raw]
+        holding = [raw for raw in self._everybodys() if raw["State"] in ALIVE or LOST in raw]
         published = [(raw, podman_read.published(raw, ip)) for raw in holding]
         return {port: raw for port in numbers for raw, theirs in published if port in theirs}
+
+    def _everybodys(self) -> list[podman_read.Raw]:
+        """All containers; none when Podman does not answer.
+
+        One whose network namespace is gone, as while it is removed, spoils the answer about all of them.
+        """
+        for _ in range(_LOOKS):
+            with suppress(Refused):
+                return self._listed("{}")
+            time.sleep(POLL)
+        return []
 
     def stop(self, name: str, *, timeout: int) -> None:
         grace = max(timeout, LEAST_STOP)

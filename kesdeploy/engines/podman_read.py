@@ -143,7 +143,8 @@ def inspected_container(raw: Raw, pod: str) -> Container:
 def listed_pod(raw: Raw, containers: Iterable[Raw]) -> Pod:
     """A pod of `GET /pods/json`, with the containers of `GET /containers/json`."""
     members = [c for c in containers if c.get("Pod") == raw["Id"]]
-    lost = any(LOST in c for c in members) and not any(c["State"] == "running" for c in members)
+    dead = any(LOST in c for c in members) or not any(c["IsInfra"] for c in members)
+    lost = dead and not any(c["State"] == "running" for c in members)
     return Pod(raw["Id"], raw["Name"], raw["Status"].lower(), _is_broken(members), raw.get("Labels") or {}, lost=lost)
 
 
