@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from kesdeploy.engines import podman_ended
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kesdeploy.engines.podman_read import Raw
 
 NOT_FOUND = 404
+Result = TypeVar("Result")
 POLL = 0.05
 _LATE = 10.0  # seconds in which what timed out may still come true
 _TRIES = 3
@@ -60,6 +61,17 @@ class PodmanBase:
         while not (true := done()) and time.monotonic() < deadline:
             time.sleep(POLL)
         return true
+
+    def _patiently(self, look: Callable[[], Result], stumbles: str) -> Result:
+        """Look again when Podman stumbles over something that changes just then, which it tells with these words."""
+        for _ in range(_TRIES - 1):
+            try:
+                return look()
+            except Refused as refusal:
+                if stumbles not in refusal.because:
+                    raise
+            time.sleep(POLL)
+        return look()
 
     def _removed(self, *calls: Call) -> None:
         """Send them in turn, again when one failed half-way (trap 11). What is gone already is fine."""

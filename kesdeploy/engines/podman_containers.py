@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from kesdeploy.engines import Container, ContainerSpec, LogLine
 
-_LOOKS = 3
 _TAKEN = re.compile(r":(\d+): bind: address already in use")
 
 
@@ -119,10 +118,8 @@ class PodmanContainers(PodmanImages):
 
         One whose network namespace is gone, as while it is removed, spoils the answer about all of them.
         """
-        for _ in range(_LOOKS):
-            with suppress(Refused):
-                return self._listed("{}")
-            time.sleep(POLL)
+        with suppress(Refused):
+            return self._patiently(lambda: self._listed("{}"), "network namespace")
         return []
 
     def stop(self, name: str, *, timeout: int) -> None:
@@ -153,7 +150,8 @@ class PodmanContainers(PodmanImages):
         query |= {key: value for key, value in (("tail", tail), ("since", since)) if value is not None}
         path = f"/containers/{quote(name)}/logs"
         call = Call(what, "GET", path, query, timeout=None if follow else 60, stream=True)
-        return log_lines(chunks(self._door.send(call), what))
+        response = self._patiently(lambda: self._door.send(call), "unable to read log file")
+        return log_lines(chunks(response, what))
 
     def exec(self, name: str, argv: tuple[str, ...], *, timeout: float) -> ExecResult:
         """Not for polling: Podman keeps two processes for 300 s after each (trap 3). After a time-out it runs on."""

@@ -11,8 +11,6 @@ import time
 import pytest
 
 from kesdeploy.engines import podman_ended, podman_read
-from kesdeploy.engines.podman_pods import PodmanPods
-from kesdeploy.engines.refusals import Refused
 
 
 @pytest.fixture
@@ -104,18 +102,3 @@ def test_a_pod_without_its_infra_container_is_lost():
     assert podman_read.listed_pod(pod, []).lost
     assert podman_read.listed_pod(pod, [_raw(0, "exited")]).lost
     assert not podman_read.listed_pod(pod, [_raw(0, "created", infra=True)]).lost
-
-
-def test_one_that_spoils_the_list_of_all_is_in_nobodys_way():
-    """Its network namespace is gone: while it is removed, or for ever."""
-
-    class Door:
-        asked = 0
-
-        def json(self, _: object) -> list:
-            self.asked += 1
-            raise Refused("not to be listed", because="joining network namespace", status=500)
-
-    door = Door()
-    assert PodmanPods(door).publishers([9000]) == {}
-    assert door.asked > 1
