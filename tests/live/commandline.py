@@ -7,12 +7,12 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import warm
 from commands import listed
 
 from kesdeploy.catalogue import catalogue
@@ -91,7 +91,7 @@ class Cli:
         named = () if nameless else ("-n", self.name)
         # Of a family, the word after it comes first.
         words = (*args, *named) if args[0] in ("key", "bucket") else (args[0], *named, *args[1:])
-        return (*warm.COMMAND, *words)
+        return (sys.executable, "-m", "kesdeploy", *words)
 
     def popen(self, *args: str) -> subprocess.Popen[str]:
         """In a process group of its own, with nobody to ask."""
@@ -115,8 +115,15 @@ class Cli:
         before: tuple[str, ...] = (),
     ) -> Run:
         """Run it to its end, and hold it to what is true of every command. `before` starts it, as in `setpriv …`."""
-        words, variables = (*before, *self.argv(*args)), self.environment(**(env or {}))
-        done = warm.run(words, env=variables, stdin=stdin, timeout=120)
+        done = subprocess.run(
+            (*before, *self.argv(*args)),
+            check=False,
+            env=self.environment(**(env or {})),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
         run = Run(args, done.returncode, done.stdout, done.stderr)
         assert "Traceback" not in run.err, run
         assert "made a mistake" not in run.err, run
