@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from kesdeploy.engines import Container, ContainerSpec, LogLine
 
+_SPOILED = "network namespace"
 _TAKEN = re.compile(r":(\d+): bind: address already in use")
 
 
@@ -114,13 +114,13 @@ class PodmanContainers(PodmanImages):
         return {port: raw for port in numbers for raw, theirs in published if port in theirs}
 
     def _everybodys(self) -> list[podman_read.Raw]:
-        """All containers; none when Podman does not answer.
-
-        One whose network namespace is gone, as while it is removed, spoils the answer about all of them.
-        """
-        with suppress(Refused):
-            return self._patiently(lambda: self._listed("{}"), "network namespace")
-        return []
+        """All containers; none while one whose network namespace is gone spoils Podman's answer about all of them."""
+        try:
+            return self._patiently(lambda: self._listed("{}"), _SPOILED)
+        except Refused as refusal:
+            if _SPOILED not in refusal.because:
+                raise
+            return []
 
     def stop(self, name: str, *, timeout: int) -> None:
         grace = max(timeout, LEAST_STOP)

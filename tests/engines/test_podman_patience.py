@@ -55,3 +55,12 @@ def test_one_that_spoils_the_list_of_all_is_in_nobodys_way():
     for_ever = Door(REMOVED_MEANWHILE, 100)
     assert PodmanPods(for_ever).publishers([9000]) == {}
     assert for_ever.asked == 3
+    with pytest.raises(Refused):
+        PodmanPods(Door("out of memory", 1)).publishers([9000])
+
+
+def test_one_that_is_gone_by_the_time_it_is_looked_at():
+    """Podman says so with status 500 then, not with 404."""
+    assert PodmanPods(Door("a1 does not exist in database: no such container", 1)).container("c") is None
+    with pytest.raises(Refused):
+        PodmanPods(Door("out of memory", 1)).container("c")
